@@ -1,0 +1,183 @@
+"""Declaring what a plugin wants: decorators that only attach data, and the base class that collects it."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
+
+from croniter import croniter
+from pydantic import BaseModel, ConfigDict
+
+from bot.core.errors import ConfigError
+from bot.core.ports import Health
+
+if TYPE_CHECKING:
+    from bot.core.context import Context
+
+API_VERSION = 1
+Queue = Literal["interactive", "io", "model", "spark"]
+Trigger = Literal["event", "command", "action", "view", "schedule"]
+CatchUp = Literal["latest", "skip"]
+M = TypeVar("M", bound=Callable[..., Any])
+_NAME = re.compile(r"[a-z][a-z0-9-]{1,39}")
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """What one decorator says about one method."""
+
+    trigger: Trigger
+    match: str
+    queue: Queue
+    permission: str | None = None
+    help: str = ""
+    usage: str = ""
+    zone: str = "UTC"
+    catch_up: CatchUp = "latest"
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """A declared method of a loaded plugin. `name` ("plugin.method") is what inbox rows carry."""
+
+    plugin: str
+    method: str
+    declaration: Declaration
+
+    @property
+    def name(self) -> str:
+        return f"{self.plugin}.{self.method}"
+
+
+def _declare(declaration: Declaration) -> Callable[[M], M]:
+    def attach(method: M) -> M:
+        method.__dict__.setdefault("__signalbox__", []).append(declaration)
+        return method
+
+    return attach
+
+
+def on(kind: str, *, queue: Queue = "io") -> Callable[[M], M]:
+    """Handle events of a kind, e.g. "ticket.created" or "alertmanager.group"."""
+    return _declare(Declaration("event", kind, queue))
+
+
+def command(
+    name: str, *, help: str = "", usage: str = "", permission: str | None = None, queue: Queue = "interactive"
+) -> Callable[[M], M]:
+    """Handle `/signalbox name …`. Without `help` the docstring's first line is shown.
+
+    `permission=None` is for commands that only read; what changes the outside world names one.
+    """
+    return _declare(Declaration("command", name, queue, permission, help, usage))
+
+
+def action(name: str, *, permission: str, queue: Queue = "interactive") -> Callable[[M], M]:
+    """Handle a button or menu. A permission must be named: buttons change things."""
+    return _declare(Declaration("action", name, queue, permission))
+
+
+def view(name: str, *, permission: str, queue: Queue = "interactive") -> Callable[[M], M]:
+    """Handle a submitted modal."""
+    return _declare(Declaration("view", name, queue, permission))
+
+
+def schedule(
+    cron: str, *, zone: str = "UTC", catch_up: CatchUp = "latest", queue: Queue = "io"
+) -> Callable[[M], M]:
+    """Run by the clock: a cron expression in an IANA zone, once however many schedulers run.
+
+    After downtime, "latest" runs the most recent missed time once and "skip" none. A cron of the
+    form "config:field" is read from the plugin's config model, and so is such a zone.
+    """
+    return _declare(Declaration("schedule", cron, queue, zone=zone, catch_up=catch_up))
+
+
+class PluginConfig(BaseModel):
+    """Base of a plugin's [plugins.<name>] section."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+C = TypeVar("C", bound=PluginConfig)
+
+
+class Plugin(Generic[C]):
+    """A plugin: a name, a typed config model and decorated methods.
+
+    Methods are plain synchronous functions `(self, payload, ctx)`; see `bot.plugin` for the names.
+    """
+
+    name: ClassVar[str]
+    api: ClassVar[int] = API_VERSION
+    Config: type[C]
+    config: C
+
+    def __init__(self, config: C) -> None:
+        self.config = config
+
+    def __init_subclass__(cls, **kwargs: object) -> None:
+        super().__init_subclass__(**kwargs)
+        if "Config" not in cls.__dict__ and not hasattr(cls, "Config"):
+            cls.Config = PluginConfig  # type: ignore[assignment]
+        _check(cls)
+
+    def health(self, ctx: Context) -> Health:  # noqa: ARG002  # a hook: subclasses use the context
+        return Health()
+
+    def routers(self) -> list[Any]:
+        """FastAPI routers mounted under /api/<plugin name>; built in the web process only."""
+        return []
+
+    @classmethod
+    def declarations(cls) -> Iterator[tuple[str, Declaration]]:
+        for method, function in inspect.getmembers(cls, inspect.isfunction):
+            for declaration in getattr(function, "__signalbox__", ()):
+                yield method, _with_help(declaration, function)
+
+    def handlers(self) -> Iterator[Handler]:
+        """The declared methods, with "config:field" schedules filled in from this plugin's config."""
+        for method, declaration in self.declarations():
+            yield Handler(self.name, method, self._resolve(declaration))
+
+    def _resolve(self, declaration: Declaration) -> Declaration:
+        if declaration.trigger != "schedule":
+            return declaration
+        match, zone = (self._from_config(value) for value in (declaration.match, declaration.zone))
+        if not croniter.is_valid(match):
+            raise ConfigError(
+                f"Plugin {self.name!r}: {match!r} is not a cron expression. "
+                'Use five fields, for example "0 9 * * MON-FRI".'
+            )
+        return Declaration("schedule", match, declaration.queue, zone=zone, catch_up=declaration.catch_up)
+
+    def _from_config(self, value: str) -> str:
+        prefix, _, field = value.partition("config:")
+        return str(getattr(self.config, field)) if field and not prefix else value
+
+
+def _with_help(declaration: Declaration, function: Callable[..., Any]) -> Declaration:
+    if declaration.help or declaration.trigger != "command":
+        return declaration
+    doc = (inspect.getdoc(function) or "").split("\n", maxsplit=1)[0]
+    return Declaration(
+        declaration.trigger, declaration.match, declaration.queue, declaration.permission, doc, declaration.usage
+    )
+
+
+def _check(cls: type[Plugin[Any]]) -> None:
+    """Refuse a faulty declaration when the class is made, with the words that mend it."""
+    name = getattr(cls, "name", "")
+    if not _NAME.fullmatch(name):
+        raise ConfigError(f"{cls.__qualname__}: set `name` to lower-case words joined by '-', not {name!r}.")
+    seen: set[tuple[str, str]] = set()
+    for method, declaration in cls.declarations():
+        key = (declaration.trigger, declaration.match)
+        if declaration.trigger in {"command", "action", "view"} and key in seen:
+            raise ConfigError(
+                f"{cls.__qualname__}.{method}: {declaration.trigger} {declaration.match!r} is declared twice."
+            )
+        seen.add(key)

@@ -1,0 +1,218 @@
+"""What comes in: deliveries as received, events as stored, payloads as handlers see them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import uuid_utils
+from pydantic import BaseModel, ConfigDict, Field
+
+
+def new_id() -> str:
+    """A time-ordered unique id (UUID version 7, RFC 9562) as 32 hex digits."""
+    return uuid_utils.uuid7().hex
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One inbound request as received. Header names are lower-case."""
+
+    source: str
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+    name: str = ""
+    """Name of a generic webhook, the last part of /webhooks/generic/{name}."""
+
+
+@dataclass(frozen=True, slots=True)
+class DedupeKey:
+    """`key` may be claimed by one event within `window` seconds."""
+
+    key: str
+    window: float = 25 * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvent:
+    """A delivery verified and normalised, ready for the inbox.
+
+    `runs` names the handlers ("plugin.method") with their queues; `serial` is a key that only one
+    run at a time may hold, so that events about one subject never overtake each other.
+    """
+
+    source: str
+    kind: str
+    subject: str
+    body: bytes
+    dedupe: tuple[DedupeKey, ...] = ()
+    serial: str | None = None
+    actor: str = ""
+    runs: tuple[tuple[str, str], ...] = ()
+    dead: str | None = None
+    """Why it can't be handled; such an event goes straight to the dead letters."""
+    id: str = field(default_factory=new_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What the sender may be told: the event's id, and whether it was already known."""
+
+    event_id: str
+    duplicate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """The envelope that a handler finds in `ctx.event`."""
+
+    id: str
+    source: str
+    kind: str
+    subject: str
+    received_at: datetime
+    actor: str = ""
+
+
+class Payload(BaseModel):
+    """Base of what handlers receive: typed, immutable, tolerant of fields that vendors add."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class User(Payload):
+    id: str
+    name: str = ""
+
+
+class ReplyTo(Payload):
+    """Where an answer to a person goes: the response URL while it lives, else the channel."""
+
+    channel: str
+    user: str
+    response_url: str = ""
+    thread_ts: str = ""
+
+
+class Command(Payload):
+    """`/signalbox alerts list --all` has name "alerts" and text "list --all"."""
+
+    name: str
+    text: str = ""
+    user: User
+    reply_to: ReplyTo
+    trigger_id: str = ""
+
+
+class Click(Payload):
+    """A pressed button or chosen option; `args` come from the button's row, never from the wire."""
+
+    button_id: str
+    action: str
+    args: dict[str, Any] = Field(default_factory=dict)
+    selected: tuple[str, ...] = ()
+    user: User
+    reply_to: ReplyTo
+    message_ts: str = ""
+    trigger_id: str = ""
+
+
+class Submission(Payload):
+    """A submitted modal: `values` maps the input's id to what was entered."""
+
+    view: str
+    private: dict[str, Any] = Field(default_factory=dict)
+    values: dict[str, Any] = Field(default_factory=dict)
+    user: User
+    reply_to: ReplyTo
+
+
+class ChatMessage(Payload):
+    """A message or mention that a person wrote."""
+
+    text: str
+    user: User
+    channel: str
+    ts: str
+    thread_ts: str = ""
+
+
+class Ticket(Payload):
+    """A ticket's present state, whichever helpdesk holds it."""
+
+    system: str
+    key: str
+    summary: str = ""
+    description: str = ""
+    labels: tuple[str, ...] = ()
+    status: str = ""
+    priority: str = ""
+    project: str = ""
+    reporter: str = ""
+    url: str = ""
+    created_at: datetime | None = None
+
+
+class TicketEvent(Payload):
+    """Something happened to a ticket. A hint: read the ticket before writing to it."""
+
+    ticket: Ticket
+    actor: str = ""
+    by_us: bool = False
+    labels_added: tuple[str, ...] = ()
+    labels_removed: tuple[str, ...] = ()
+
+
+class Alert(Payload):
+    fingerprint: str
+    status: str
+    labels: dict[str, str] = Field(default_factory=dict)
+    annotations: dict[str, str] = Field(default_factory=dict)
+    starts_at: datetime
+    ends_at: datetime | None = None
+    generator_url: str = ""
+    silenced_by: tuple[str, ...] = ()
+    inhibited_by: tuple[str, ...] = ()
+
+
+class AlertGroup(Payload):
+    """Alerts that Alertmanager notifies about together.
+
+    `key` is ours: a hash of receiver and group labels, stable when the routing tree is edited
+    (Alertmanager's own groupKey is not).
+    """
+
+    key: str
+    receiver: str
+    status: str
+    group_labels: dict[str, str] = Field(default_factory=dict)
+    common_labels: dict[str, str] = Field(default_factory=dict)
+    common_annotations: dict[str, str] = Field(default_factory=dict)
+    alerts: tuple[Alert, ...] = ()
+    truncated: int = 0
+    external_url: str = ""
+    group_key: str = ""
+
+    def firing(self) -> tuple[Alert, ...]:
+        return tuple(alert for alert in self.alerts if alert.status == "firing")
+
+
+class Tick(Payload):
+    """A schedule is due. `due_at` is the planned time, `zone` the schedule's IANA zone."""
+
+    schedule: str
+    due_at: datetime
+    zone: str = "UTC"
+
+
+class Hook(Payload):
+    """A signed delivery to /webhooks/generic/{name}."""
+
+    name: str
+    data: Any = None

@@ -1,0 +1,66 @@
+"""What an adapter package gives the product: a source of deliveries, a port, or both.
+
+An entry point of the group `signalbox.integrations` names a function `connect(services) -> Integration`.
+It must be cheap and import nothing heavy: the web process calls it too, and needs only `source`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, Protocol
+
+from bot.core.events import Delivery, NewEvent, Payload
+from bot.core.messages import Message
+from bot.core.settings import Settings
+from bot.core.stored_messages import StoredMessages
+
+PortName = Literal["chat", "tickets", "alerts"]
+
+
+class Source(Protocol):
+    """Turns one system's deliveries into events. Pure: no I/O, the clock is an argument."""
+
+    name: str
+    max_body: int
+    """Bytes; larger bodies are answered 413 before they are read whole."""
+
+    def verify(self, delivery: Delivery, now: datetime) -> None:
+        """Raise BadDelivery(status=401) unless the delivery is authentic and fresh."""
+        ...
+
+    def normalise(self, delivery: Delivery, now: datetime) -> NewEvent | None:
+        """Name kind, subject, dedupe keys; None for what needs no handling. BadDelivery(400) if malformed.
+
+        The body is stored as received; `parse` reads it in the worker, so that a parser's fault is
+        mended by a replay.
+        """
+        ...
+
+    def parse(self, kind: str, body: bytes) -> Payload: ...
+
+
+@dataclass(frozen=True)
+class Services:
+    """What the kernel lends to adapters."""
+
+    settings: Settings
+    messages: StoredMessages
+    present: Callable[[Message], Message]
+    """Replaces claimed buttons by who claimed them; apply it to every message just before sending."""
+    clock: Callable[[], datetime]
+
+
+@dataclass(frozen=True)
+class Integration:
+    """`port` builds the adapter on first use; None when the system is not configured."""
+
+    name: str
+    source: Source | None = None
+    provides: PortName | None = None
+    port: Callable[[], Any] | None = None
+    payloads: Mapping[str, type[Payload]] | None = None
+
+
+Connect = Callable[[Services], Integration]

@@ -1,0 +1,120 @@
+"""Ports: how plugins reach outside systems. One protocol a capability; adapters live in integrations/.
+
+Methods that change the outside take `step_key`, the recorded step's key, and carry it along (message
+metadata, comment, entity property). For a call that was cut off, the kernel asks `reconcile_<method>`
+of the same object, with the same arguments, for the result; None means "it never happened". A method
+marked `@idempotent` is simply called again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Literal, Protocol, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from bot.core.events import AlertGroup, ReplyTo, Ticket
+from bot.core.messages import Message, MessageRef, Modal
+
+F = TypeVar("F", bound=Callable[..., object])
+
+
+def idempotent(method: F) -> F:
+    """Mark a port method whose repetition changes nothing that a person would see."""
+    method.__idempotent__ = True  # type: ignore[attr-defined]
+    return method
+
+
+class Health(BaseModel):
+    """`detail` says what is wrong and what to do; empty when all is well."""
+
+    model_config = ConfigDict(frozen=True)
+    status: Literal["ok", "degraded", "down"] = "ok"
+    detail: str = ""
+
+
+class Chat(Protocol):
+    """Where people talk (Slack)."""
+
+    def upsert(self, *, channel: str, key: str, message: Message, step_key: str) -> MessageRef:
+        """Post the message known by `key`, or update it in place. Updates coalesce to the newest."""
+        ...
+
+    def post(
+        self, *, channel: str, message: Message, step_key: str, thread: MessageRef | None = None
+    ) -> MessageRef:
+        """Post a new message, once."""
+        ...
+
+    def reply(self, *, to: ReplyTo, message: Message, step_key: str, public: bool = False) -> None:
+        """Answer a person; only they see it unless `public`. A repetition replaces the first answer."""
+        ...
+
+    def refresh(self, *, ref: MessageRef, step_key: str) -> None:
+        """Send a stored message again as it stands now (its buttons may have been claimed)."""
+        ...
+
+    def open_modal(self, *, trigger_id: str, modal: Modal, step_key: str) -> None: ...
+
+    def upload(
+        self, *, channel: str, filename: str, content: bytes, title: str, step_key: str,
+        thread: MessageRef | None = None,
+    ) -> str:
+        """Upload a file; returns its id."""
+        ...
+
+    def groups_of(self, user_id: str) -> frozenset[str]:
+        """Handles of the user groups that a person belongs to, e.g. {"oncall"}."""
+        ...
+
+    def health(self) -> Health: ...
+
+
+class Tickets(Protocol):
+    """A helpdesk (Jira, …)."""
+
+    def get(self, key: str) -> Ticket: ...
+
+    def add_label(self, *, key: str, label: str, step_key: str) -> None:
+        """Add one label and leave all others alone."""
+        ...
+
+    def comment(self, *, key: str, text: str, step_key: str) -> None: ...
+
+    def health(self) -> Health: ...
+
+
+class Matcher(BaseModel):
+    model_config = ConfigDict(frozen=True)
+    name: str
+    value: str
+    is_regex: bool = False
+    is_equal: bool = True
+
+
+class Silence(BaseModel):
+    model_config = ConfigDict(frozen=True)
+    id: str
+    matchers: tuple[Matcher, ...] = ()
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+    created_by: str = ""
+    comment: str = ""
+    state: str = "active"
+
+
+class Alerts(Protocol):
+    """Alertmanager: the truth about alerts and silences."""
+
+    def groups(self) -> Sequence[AlertGroup]: ...
+
+    def silences(self) -> Sequence[Silence]: ...
+
+    def silence(
+        self, *, matchers: tuple[Matcher, ...], ends_at: datetime, created_by: str, comment: str, step_key: str
+    ) -> Silence: ...
+
+    def expire(self, *, silence_id: str, step_key: str) -> None: ...
+
+    def health(self) -> Health: ...

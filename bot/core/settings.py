@@ -1,0 +1,113 @@
+"""Settings as typed, frozen models. `bot.core.settings_loader` fills them from file and environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+class SlackSettings(_Section):
+    """Slack app. Without a bot token the sandbox stands in."""
+
+    bot_token: SecretStr | None = Field(None, description="Bot token (xoxb-…).")
+    signing_secret: SecretStr | None = Field(None, description="Signing secret of the app.")
+    app_token: SecretStr | None = Field(None, description="App-level token (xapp-…); turns on Socket Mode.")
+    api_url: str = Field("https://slack.com/api/", description="Base URL of the Web API.")
+    command: str = Field("/signalbox", description="The slash command.")
+
+
+class JiraSettings(_Section):
+    """Jira Cloud or Data Center."""
+
+    url: str = Field("", description="Base URL of the site, e.g. https://acme.atlassian.net.")
+    email: str = Field("", description="Account that the API token belongs to.")
+    api_token: SecretStr | None = Field(None, description="API token.")
+    webhook_secret: SecretStr | None = Field(None, description="Secret of the webhook (X-Hub-Signature).")
+    account_id: str = Field("", description="Account id of the bot; found by /myself when empty.")
+
+
+class AlertmanagerSettings(_Section):
+    url: str = Field("", description="Base URL of Alertmanager, e.g. http://alertmanager:9093.")
+    token: SecretStr | None = Field(None, description="Bearer token that Alertmanager sends to our webhook.")
+    username: str = Field("", description="User name for basic authentication of our webhook.")
+    password: SecretStr | None = Field(None, description="Password for basic authentication of our webhook.")
+    api_token: SecretStr | None = Field(None, description="Bearer token for Alertmanager's API, if a proxy asks.")
+    duplicate_window: float = Field(
+        4.0, gt=0, description="Seconds in which an identical notification is a duplicate; later, a heartbeat."
+    )
+
+
+class GenericSource(_Section):
+    """One /webhooks/generic/{name} source: HMAC-SHA256 of the body in a header."""
+
+    secret: SecretStr = Field(description="Shared secret.")
+    header: str = Field("X-Signature-256", description="Header that carries sha256=<hex>.")
+    id_header: str = Field("", description="Header that carries the delivery's id, for deduplication.")
+
+
+class WebhookSecrets(_Section):
+    """Secrets of sources that need no further settings."""
+
+    github: SecretStr | None = Field(None, description="Secret of the GitHub webhook.")
+    zendesk: SecretStr | None = Field(None, description="Signing secret of the Zendesk webhook.")
+    freshdesk: SecretStr | None = Field(None, description="Bearer token that Freshdesk's automation sends.")
+
+
+class Role(_Section):
+    """Who holds a role and what it allows. Members: user ids, or @handles of Slack user groups."""
+
+    members: tuple[str, ...] = Field((), description="User ids, @usergroup handles, or * for everybody.")
+    permissions: tuple[str, ...] = Field((), description='Permissions; a trailing ".*" covers all below.')
+
+
+class WebSettings(_Section):
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on.")
+    public_url: str = Field("", description="URL under which people reach the web process.")
+
+
+class WorkerSettings(_Section):
+    interactive: int = Field(2, ge=1, description="Processes for commands and buttons.")
+    io: int = Field(2, ge=1, description="Processes for webhooks, schedules and posts.")
+    model: int = Field(1, ge=1, description="Processes that hold a model.")
+    soft_time_limit: float = Field(60.0, gt=0, description="Seconds after which a handler is interrupted.")
+    hard_time_limit: float = Field(90.0, gt=0, description="Seconds after which its process is killed.")
+    max_attempts: int = Field(8, ge=1, description="Attempts before an event becomes a dead letter.")
+    lease_seconds: float = Field(120.0, gt=0, description="How long a worker may hold a run unheard.")
+    sweep_seconds: float = Field(5.0, gt=0, description="How often what was left behind is looked for.")
+
+
+class Settings(_Section):
+    """All settings. Names, defaults and descriptions here are the reference."""
+
+    data_dir: Path = Field(Path(".data"), description="Where the embedded parts keep their files.")
+    database_url: str = Field("", description="SQLAlchemy URL; empty: SQLite in the data directory.")
+    redis_url: str = Field("", description="Redis URL; empty: an embedded Redis server.")
+    secret_key: SecretStr | None = Field(
+        None, description="Key that button ids are derived from; embedded: made and kept in the data directory."
+    )
+    environment: Literal["embedded", "production"] = Field("embedded", description="Which defaults apply.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Lowest level logged.")
+    log_format: Literal["auto", "json", "console"] = Field("auto", description="auto: console on a terminal.")
+    api_tokens: dict[str, SecretStr] = Field(
+        default_factory=dict, description="Bearer tokens of the HTTP API: scope (read, write, admin) to token."
+    )
+    slack: SlackSettings = SlackSettings()
+    jira: JiraSettings = JiraSettings()
+    alertmanager: AlertmanagerSettings = AlertmanagerSettings()
+    webhooks: WebhookSecrets = WebhookSecrets()
+    generic: dict[str, GenericSource] = Field(default_factory=dict)
+    roles: dict[str, Role] = Field(default_factory=dict)
+    web: WebSettings = WebSettings()
+    workers: WorkerSettings = WorkerSettings()
+    plugins: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    disabled_plugins: tuple[str, ...] = Field((), description="Plugins that are not loaded.")
+
+    def resolved_database_url(self) -> str:
+        return self.database_url or f"sqlite:///{(self.data_dir / 'signalbox.db').absolute()}"

@@ -1,0 +1,210 @@
+"""The tables of the kernel. Changes go through Alembic (bot/core/migrations).
+
+Times are UTC, stored as integer microseconds since the epoch, so that SQLite and PostgreSQL compare
+them alike.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Engine,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+)
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware datetime as microseconds since the epoch."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Any) -> int | None:  # noqa: ARG002
+        return None if value is None else round((value - _EPOCH).total_seconds() * 1_000_000)
+
+    def process_result_value(self, value: int | None, dialect: Any) -> datetime | None:  # noqa: ARG002
+        return None if value is None else datetime.fromtimestamp(value / 1_000_000, UTC)
+
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("source", String(40), nullable=False),
+    Column("kind", String(80), nullable=False),
+    Column("subject", String(255), nullable=False),
+    Column("actor", String(120), nullable=False, default=""),
+    Column("serial", String(255)),
+    Column("body", LargeBinary, nullable=False),
+    Column("received_at", Instant, nullable=False),
+    Index("ix_events_received_at", "received_at"),
+    Index("ix_events_subject", "subject"),
+)
+
+# One row per (event, handler): each handler has its own attempts, retries and dead letter.
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("event_id", String(32), ForeignKey("events.id"), nullable=False, index=True),
+    Column("handler", String(120), nullable=False),
+    Column("queue", String(20), nullable=False),
+    Column("status", String(10), nullable=False),  # pending | leased | done | dead
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("due_at", Instant, nullable=False),
+    Column("owner", String(64)),
+    Column("lease_until", Instant),
+    Column("error", Text),
+    Column("finished_at", Instant),
+    Index("ix_runs_status_due_at", "status", "due_at"),
+    Index("ix_runs_finished_at", "finished_at"),
+)
+
+dedupe = Table(
+    "dedupe",
+    metadata,
+    Column("key", String(255), primary_key=True),
+    Column("event_id", String(32), nullable=False),
+    Column("expires_at", Instant, nullable=False, index=True),
+)
+
+serials = Table(
+    "serials",
+    metadata,
+    Column("key", String(255), primary_key=True),
+    Column("run_id", String(32), nullable=False),
+    Column("until", Instant, nullable=False),
+)
+
+steps = Table(
+    "steps",
+    metadata,
+    Column("event_id", String(32), ForeignKey("events.id"), nullable=False),
+    Column("name", String(160), nullable=False),  # "plugin.method/step"
+    Column("status", String(10), nullable=False),  # started | done | failed
+    Column("call", String(120), nullable=False),
+    Column("result", JSON),
+    Column("error", Text),
+    Column("started_at", Instant, nullable=False),
+    Column("finished_at", Instant),
+    PrimaryKeyConstraint("event_id", "name", name="pk_steps"),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("seq", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("at", Instant, nullable=False, index=True),
+    Column("actor", String(120), nullable=False),
+    Column("action", String(120), nullable=False),
+    Column("subject", String(255), nullable=False, index=True),
+    Column("outcome", String(20), nullable=False),  # done | refused | failed
+    Column("before", JSON),
+    Column("after", JSON),
+    Column("event_id", String(32), index=True),
+)
+
+buttons = Table(
+    "buttons",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("plugin", String(40), nullable=False),
+    Column("action", String(80), nullable=False),
+    Column("label", String(80), nullable=False),
+    Column("args", JSON, nullable=False),
+    Column("claim_group", String(255), nullable=False),
+    Column("once", Integer, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False, index=True),
+)
+
+# One row per group of buttons that was pressed: the compare-and-set that makes a click count once.
+claims = Table(
+    "claims",
+    metadata,
+    Column("claim_group", String(255), primary_key=True),
+    Column("button_id", String(32), nullable=False),
+    Column("event_id", String(32), nullable=False),
+    Column("user_id", String(40), nullable=False),
+    Column("label", String(80), nullable=False),
+    Column("status", String(10), nullable=False),  # running | done
+    Column("outcome", Text, nullable=False, default=""),
+    Column("claimed_at", Instant, nullable=False),
+)
+
+messages = Table(
+    "messages",
+    metadata,
+    Column("key", String(255), primary_key=True),
+    Column("channel", String(40), nullable=False),
+    Column("ts", String(40)),
+    Column("wanted", JSON, nullable=False),
+    Column("wanted_at", Instant, nullable=False),
+    Column("sent_hash", String(64)),
+    Column("dirty", Integer, nullable=False, default=0),
+    Index("ix_messages_channel_ts", "channel", "ts"),
+    Index("ix_messages_dirty", "dirty"),
+)
+
+# What plugins remember: append-only records, and small documents with compare-and-set.
+records = Table(
+    "records",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("plugin", String(40), nullable=False),
+    Column("kind", String(40), nullable=False),
+    Column("subject", String(255), nullable=False),
+    Column("event_id", String(32)),
+    Column("at", Instant, nullable=False),
+    Column("data", JSON, nullable=False),
+    Index("ix_records_plugin_kind_at", "plugin", "kind", "at"),
+    Index("ix_records_plugin_kind_subject", "plugin", "kind", "subject"),
+)
+
+documents = Table(
+    "documents",
+    metadata,
+    Column("plugin", String(40), nullable=False),
+    Column("key", String(255), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("data", JSON, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    PrimaryKeyConstraint("plugin", "key", name="pk_documents"),
+)
+
+schedules = Table(
+    "schedules",
+    metadata,
+    Column("handler", String(120), primary_key=True),
+    Column("last_due_at", Instant, nullable=False),
+    Column("paused", Integer, nullable=False, default=0),
+)
+
+
+def create_all(engine: Engine) -> None:
+    """Create the tables without migrations; for throw-away databases in tests."""
+    metadata.create_all(engine)

@@ -1,0 +1,110 @@
+"""The plugin SDK: everything that a plugin may use, and nothing else.
+
+    class Hello(Plugin):
+        name = "hello"
+
+        @command("hello", help="Say hello.")
+        def hello(self, command: Command, ctx: Context) -> None:
+            ctx.reply(md("Hello {}!", mention(command.user.id)))
+
+Register it in the package's metadata: `[project.entry-points."signalbox.plugins"] hello = "pkg:Hello"`.
+"""
+
+from bot.core.context import Context
+from bot.core.declare import API_VERSION, Plugin, PluginConfig, action, command, on, schedule, view
+from bot.core.errors import Permanent, Refused, Throttled, Transient
+from bot.core.events import (
+    Alert,
+    AlertGroup,
+    ChatMessage,
+    Click,
+    Command,
+    Event,
+    Hook,
+    ReplyTo,
+    Submission,
+    Tick,
+    Ticket,
+    TicketEvent,
+    User,
+)
+from bot.core.messages import (
+    Actions,
+    Button,
+    Code,
+    Confirm,
+    Divider,
+    Header,
+    Image,
+    Input,
+    LinkButton,
+    Markup,
+    Message,
+    MessageRef,
+    Modal,
+    Note,
+    Option,
+    Section,
+    Select,
+    join,
+    link,
+    md,
+    mention,
+)
+from bot.core.ports import Alerts, Chat, Health, Matcher, Silence, Tickets
+
+__all__ = [
+    "API_VERSION",
+    "Actions",
+    "Alert",
+    "AlertGroup",
+    "Alerts",
+    "Button",
+    "Chat",
+    "ChatMessage",
+    "Click",
+    "Code",
+    "Command",
+    "Confirm",
+    "Context",
+    "Divider",
+    "Event",
+    "Header",
+    "Health",
+    "Hook",
+    "Image",
+    "Input",
+    "LinkButton",
+    "Markup",
+    "Matcher",
+    "Message",
+    "MessageRef",
+    "Modal",
+    "Note",
+    "Option",
+    "Permanent",
+    "Plugin",
+    "PluginConfig",
+    "Refused",
+    "ReplyTo",
+    "Section",
+    "Select",
+    "Silence",
+    "Submission",
+    "Throttled",
+    "Tick",
+    "Ticket",
+    "TicketEvent",
+    "Tickets",
+    "Transient",
+    "User",
+    "action",
+    "command",
+    "join",
+    "link",
+    "md",
+    "mention",
+    "on",
+    "schedule",
+    "view",
+]
