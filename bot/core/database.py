@@ -1,0 +1,87 @@
+"""The database: SQLite (WAL) when embedded, PostgreSQL in production."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command as alembic
+from alembic.config import Config as AlembicConfig
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.pool import StaticPool
+
+from bot.core.errors import Transient
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+_BUSY_SECONDS = 10
+
+
+class Database:
+    """An engine whose `write()` is one transaction that takes the write lock at once.
+
+    SQLite's default, a read lock upgraded on the first write, fails at once instead of waiting when
+    two writers meet; BEGIN IMMEDIATE waits its turn.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.engine = _engine(url)
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        with _translated(self.engine), self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        engine = self.engine.execution_options(signalbox_read=True)
+        with _translated(self.engine), engine.connect() as connection:
+            yield connection
+
+    def migrate(self) -> None:
+        """Bring the schema to the newest version."""
+        config = AlembicConfig()
+        config.set_main_option("script_location", str(_MIGRATIONS))
+        with self.engine.connect() as connection:
+            config.attributes["connection"] = connection
+            alembic.upgrade(config, "head")
+            connection.commit()
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+@contextmanager
+def _translated(engine: Engine) -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, InterfaceError) as exc:
+        where = engine.url.render_as_string(hide_password=True)
+        raise Transient(f"The database {where} refused ({exc.orig}); it is tried again.") from exc
+
+
+def _engine(url: str) -> Engine:
+    if not url.startswith("sqlite"):
+        url = url.replace("postgresql://", "postgresql+psycopg://", 1)
+        return create_engine(url, pool_pre_ping=True, pool_size=5, max_overflow=10)
+    options: dict[str, Any] = {"connect_args": {"timeout": _BUSY_SECONDS, "check_same_thread": False}}
+    if url in {"sqlite://", "sqlite:///:memory:"}:
+        options["poolclass"] = StaticPool
+    engine = create_engine(url, **options)
+    event.listen(engine, "connect", _configure_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _configure_sqlite(connection: Any, record: Any) -> None:  # noqa: ARG001  # SQLAlchemy's signature
+    connection.isolation_level = None  # we emit BEGIN ourselves
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    reading = connection.get_execution_options().get("signalbox_read")
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")

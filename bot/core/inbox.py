@@ -1,0 +1,362 @@
+"""The inbox: the durable table of events and of the runs that handle them.
+
+A run is leased by one worker at a time; a lease that runs out (a dead worker) makes the run due
+again. Runs that share a `serial` key never overlap, so that events about one subject keep their order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from sqlalchemy import Connection, Row, and_, func, insert, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from bot.core.database import Database
+from bot.core.errors import Permanent
+from bot.core.events import Event, NewEvent, Receipt, new_id, utc_now
+from bot.core.tables import dedupe, events, runs, serials
+
+RunStatus = Literal["pending", "leased", "done", "dead"]
+MAX_ERROR = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class DueRun:
+    run_id: str
+    queue: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to work on a run until it ends or the lease runs out."""
+
+    run_id: str
+    event: Event
+    body: bytes
+    handler: str
+    queue: str
+    attempt: int
+    serial: str | None
+    owner: str
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """Another run holds the serial key; try again at `until` at the latest."""
+
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """A run as lists and traces show it."""
+
+    id: str
+    event_id: str
+    source: str
+    kind: str
+    subject: str
+    handler: str
+    queue: str
+    status: RunStatus
+    attempts: int
+    due_at: datetime
+    received_at: datetime
+    finished_at: datetime | None
+    error: str | None
+
+
+class Inbox:
+    def __init__(self, db: Database, clock: Callable[[], datetime] = utc_now) -> None:
+        self._db = db
+        self._clock = clock
+        self._insert: Any = sqlite.insert if db.engine.dialect.name == "sqlite" else postgresql.insert
+
+    # -- coming in ---------------------------------------------------------------------------------
+
+    def put_many(self, new: Sequence[NewEvent]) -> list[Receipt]:
+        """Store events and their runs in one transaction; duplicates are recognised, not stored."""
+        now = self._clock()
+        with self._db.write() as tx:
+            owners = self._claim_keys(tx, new, now)
+            receipts = [_receipt(event, owners) for event in new]
+            fresh = [e for e, receipt in zip(new, receipts, strict=True) if not receipt.duplicate]
+            if fresh:
+                tx.execute(insert(events), [_event_row(e, now) for e in fresh])
+            rows = [row for e in fresh for row in _run_rows(e, now)]
+            if rows:
+                tx.execute(insert(runs), rows)
+        return receipts
+
+    def put(self, event: NewEvent) -> Receipt:
+        return self.put_many([event])[0]
+
+    def _claim_keys(self, tx: Connection, new: Sequence[NewEvent], now: datetime) -> dict[str, str]:
+        """Claim each dedupe key for the first event that carries it; returns key → owning event.
+
+        One statement, atomic against other web nodes: an unexpired key keeps its owner. Keys are
+        sorted so that two nodes never wait for each other in a circle.
+        """
+        wanted: dict[str, dict[str, Any]] = {}
+        for event in new:
+            for key in event.dedupe:
+                wanted.setdefault(
+                    key.key,
+                    {"key": key.key, "event_id": event.id, "expires_at": now + timedelta(seconds=key.window)},
+                )
+        if not wanted:
+            return {}
+        statement = self._insert(dedupe).values([wanted[key] for key in sorted(wanted)])
+        statement = statement.on_conflict_do_update(
+            index_elements=[dedupe.c.key],
+            set_={"event_id": statement.excluded.event_id, "expires_at": statement.excluded.expires_at},
+            where=dedupe.c.expires_at < now,
+        ).returning(dedupe.c.key, dedupe.c.event_id)
+        owners = {row.key: row.event_id for row in tx.execute(statement)}
+        taken = [key for key in wanted if key not in owners]
+        if taken:
+            known = select(dedupe.c.key, dedupe.c.event_id).where(dedupe.c.key.in_(taken))
+            owners |= {row.key: row.event_id for row in tx.execute(known)}
+        return owners
+
+    # -- working -----------------------------------------------------------------------------------
+
+    def lease(self, run_id: str, owner: str, ttl: timedelta) -> Lease | Busy | None:
+        """Take a run; None when there is nothing to do (done, not due, or another worker has it)."""
+        now = self._clock()
+        with self._db.write() as tx:
+            row = tx.execute(_RUN.where(runs.c.id == run_id)).one_or_none()
+            if row is None or not _is_due(row, now):
+                return None
+            if row.serial and (until := self._take_serial(tx, row.serial, run_id, now, ttl)):
+                tx.execute(update(runs).where(runs.c.id == run_id).values(due_at=until))
+                return Busy(until)
+            taken = tx.execute(
+                update(runs)
+                .where(runs.c.id == run_id, runs.c.status == row.status, runs.c.attempts == row.attempts)
+                .values(status="leased", owner=owner, lease_until=now + ttl, attempts=row.attempts + 1)
+            )
+            if taken.rowcount != 1:
+                return None
+        return Lease(
+            run_id, _event(row), row.body, row.handler, row.queue, row.attempts + 1, row.serial, owner
+        )
+
+    def _take_serial(
+        self, tx: Connection, key: str, run_id: str, now: datetime, ttl: timedelta
+    ) -> datetime | None:
+        """Hold `key` for this run, or say until when another run holds it."""
+        statement = self._insert(serials).values(key=key, run_id=run_id, until=now + ttl)
+        statement = statement.on_conflict_do_update(
+            index_elements=[serials.c.key],
+            set_={"run_id": run_id, "until": now + ttl},
+            where=or_(serials.c.until < now, serials.c.run_id == run_id),
+        ).returning(serials.c.run_id)
+        if tx.execute(statement).one_or_none() is not None:
+            return None
+        return tx.execute(select(serials.c.until).where(serials.c.key == key)).scalar_one()
+
+    def done(self, lease: Lease) -> list[DueRun]:
+        """Finish a run; returns runs that waited for its serial key and may start now."""
+        return self._finish(lease, {"status": "done", "finished_at": self._clock(), "error": None})
+
+    def dead(self, lease: Lease, error: str) -> list[DueRun]:
+        return self._finish(
+            lease, {"status": "dead", "finished_at": self._clock(), "error": error[:MAX_ERROR]}
+        )
+
+    def retry(
+        self, lease: Lease, at: datetime, error: str, *, count_attempt: bool = True
+    ) -> list[DueRun]:
+        values: dict[str, Any] = {"status": "pending", "due_at": at, "error": error[:MAX_ERROR]}
+        if not count_attempt:
+            values["attempts"] = lease.attempt - 1
+        return self._finish(lease, values)
+
+    def _finish(self, lease: Lease, values: Mapping[str, Any]) -> list[DueRun]:
+        """End the lease, unless it ran out and another worker took over."""
+        now = self._clock()
+        mine = and_(
+            runs.c.id == lease.run_id,
+            runs.c.owner == lease.owner,
+            runs.c.attempts == lease.attempt,
+            runs.c.status == "leased",
+        )
+        with self._db.write() as tx:
+            changed = tx.execute(
+                update(runs).where(mine).values(**values, owner=None, lease_until=None)
+            ).rowcount
+            if not changed or not lease.serial:
+                return []
+            tx.execute(
+                serials.delete().where(serials.c.key == lease.serial, serials.c.run_id == lease.run_id)
+            )
+            waiting = tx.execute(
+                select(runs.c.id, runs.c.queue)
+                .join(events, events.c.id == runs.c.event_id)
+                .where(
+                    events.c.serial == lease.serial,
+                    runs.c.status == "pending",
+                    runs.c.id != lease.run_id,
+                    runs.c.attempts == 0,
+                )
+                .order_by(events.c.received_at, runs.c.id)
+                .limit(1)
+            ).one_or_none()
+            if waiting is None:
+                return []
+            tx.execute(update(runs).where(runs.c.id == waiting.id).values(due_at=now))
+            return [DueRun(waiting.id, waiting.queue)]
+
+    # -- looking -----------------------------------------------------------------------------------
+
+    def due(self, limit: int = 500, *, older_than: timedelta = timedelta(0)) -> list[DueRun]:
+        """Runs that should be running: due and not leased, or leased by a worker that died."""
+        now = self._clock()
+        overdue = or_(
+            and_(runs.c.status == "pending", runs.c.due_at <= now - older_than),
+            and_(runs.c.status == "leased", runs.c.lease_until < now),
+        )
+        query = select(runs.c.id, runs.c.queue).where(overdue).order_by(runs.c.due_at).limit(limit)
+        with self._db.read() as tx:
+            return [DueRun(row.id, row.queue) for row in tx.execute(query)]
+
+    def runs(
+        self,
+        *,
+        status: RunStatus | None = None,
+        event_id: str | None = None,
+        handler_prefix: str = "",
+        limit: int = 100,
+    ) -> list[RunView]:
+        """Runs, newest first."""
+        query = _RUN.order_by(events.c.received_at.desc(), runs.c.id).limit(limit)
+        if status:
+            query = query.where(runs.c.status == status)
+        if event_id:
+            query = query.where(runs.c.event_id == event_id)
+        if handler_prefix:
+            query = query.where(runs.c.handler.startswith(handler_prefix, autoescape=True))
+        with self._db.read() as tx:
+            return [_view(row) for row in tx.execute(query)]
+
+    def event(self, prefix: str) -> tuple[Event, bytes]:
+        """An event and its body by id, or by the beginning of an id that fits only one."""
+        query = select(events).where(events.c.id.startswith(prefix, autoescape=True)).limit(2)
+        with self._db.read() as tx:
+            found = tx.execute(query).all()
+        if len(found) == 1:
+            return _event(found[0]), found[0].body
+        problem = "fits more than one event; give more of it" if found else "is not the id of any event"
+        raise Permanent(f"{prefix!r} {problem}. `signalbox inbox list` shows recent ids.")
+
+    def recent(self, limit: int = 50) -> list[Event]:
+        query = select(events).order_by(events.c.received_at.desc()).limit(limit)
+        with self._db.read() as tx:
+            return [_event(row) for row in tx.execute(query)]
+
+    def replay(self, run_id: str) -> DueRun:
+        """Give a dead letter a new set of attempts; steps that were recorded are not repeated."""
+        with self._db.write() as tx:
+            row = tx.execute(
+                update(runs)
+                .where(runs.c.id == run_id, runs.c.status == "dead")
+                .values(status="pending", attempts=0, due_at=self._clock(), finished_at=None)
+                .returning(runs.c.id, runs.c.queue)
+            ).one_or_none()
+        if row is None:
+            raise Permanent(f"Run {run_id!r} is not a dead letter, so there is nothing to replay.")
+        return DueRun(row.id, row.queue)
+
+    def counts(self, since: datetime | None = None) -> dict[str, int]:
+        """Runs by status; `since` limits the finished ones."""
+        query = select(runs.c.status, func.count()).group_by(runs.c.status)
+        if since:
+            query = query.where(or_(runs.c.finished_at.is_(None), runs.c.finished_at >= since))
+        with self._db.read() as tx:
+            found = {status: count for status, count in tx.execute(query)}
+        return {status: found.get(status, 0) for status in ("pending", "leased", "done", "dead")}
+
+    def event_counts(self, since: datetime, until: datetime | None = None) -> dict[str, int]:
+        """Events by kind received in a span of time."""
+        query = select(events.c.kind, func.count()).where(events.c.received_at >= since)
+        if until:
+            query = query.where(events.c.received_at < until)
+        with self._db.read() as tx:
+            return {kind: count for kind, count in tx.execute(query.group_by(events.c.kind))}
+
+    def oldest_pending_seconds(self) -> float:
+        query = select(func.min(runs.c.due_at)).where(runs.c.status == "pending")
+        with self._db.read() as tx:
+            oldest = tx.execute(query).scalar()
+        return max(0.0, (self._clock() - oldest).total_seconds()) if oldest else 0.0
+
+    def forget_expired_keys(self) -> int:
+        with self._db.write() as tx:
+            return tx.execute(dedupe.delete().where(dedupe.c.expires_at < self._clock())).rowcount
+
+
+_RUN = select(
+    runs, events.c.source, events.c.kind, events.c.subject, events.c.actor, events.c.serial, events.c.body,
+    events.c.received_at,
+).join(events, events.c.id == runs.c.event_id)
+
+
+def _is_due(row: Row[Any], now: datetime) -> bool:
+    """Whether a worker may take the run; a run waiting for its serial key may be woken early."""
+    if row.status == "leased":
+        return bool(row.lease_until < now)
+    return row.status == "pending" and (row.due_at <= now or (row.serial is not None and row.attempts == 0))
+
+
+def _receipt(event: NewEvent, owners: Mapping[str, str]) -> Receipt:
+    for key in event.dedupe:
+        if (owner := owners[key.key]) != event.id:
+            return Receipt(owner, duplicate=True)
+    return Receipt(event.id)
+
+
+def _event_row(event: NewEvent, now: datetime) -> dict[str, Any]:
+    return {
+        "id": event.id,
+        "source": event.source,
+        "kind": event.kind,
+        "subject": event.subject[:255],
+        "actor": event.actor[:120],
+        "serial": event.serial,
+        "body": event.body,
+        "received_at": now,
+    }
+
+
+def _run_rows(event: NewEvent, now: datetime) -> list[dict[str, Any]]:
+    handlers = event.runs or ((("", "io"),) if event.dead else ())
+    return [
+        {
+            "id": new_id(),
+            "event_id": event.id,
+            "handler": handler,
+            "queue": queue,
+            "status": "dead" if event.dead else "pending",
+            "attempts": 0,
+            "due_at": now,
+            "error": event.dead[:MAX_ERROR] if event.dead else None,
+            "finished_at": now if event.dead else None,
+        }
+        for handler, queue in handlers
+    ]
+
+
+def _event(row: Row[Any]) -> Event:
+    event_id = row.event_id if hasattr(row, "event_id") else row.id
+    return Event(event_id, row.source, row.kind, row.subject, row.received_at, row.actor)
+
+
+def _view(row: Row[Any]) -> RunView:
+    return RunView(
+        row.id, row.event_id, row.source, row.kind, row.subject, row.handler, row.queue, row.status,
+        row.attempts, row.due_at, row.received_at, row.finished_at, row.error,
+    )

@@ -1,0 +1,23 @@
+"""When to try again: exponential backoff with full jitter (Brooker, AWS Architecture Blog, 2015)."""
+
+from __future__ import annotations
+
+import random
+from datetime import datetime, timedelta
+
+from bot.core.errors import Transient
+
+BASE_SECONDS = 1.0
+CAP_SECONDS = 600.0
+
+
+def next_attempt(error: Transient, attempt: int, now: datetime, draw: random.Random) -> datetime:
+    """The time of the next try after the `attempt`-th failed (counted from 1).
+
+    A Retry-After is a floor: never earlier than asked, spread out behind it.
+    """
+    ceiling = min(CAP_SECONDS, BASE_SECONDS * 2 ** (attempt - 1))
+    delay = draw.uniform(0, ceiling)
+    if error.retry_after is not None:
+        delay = error.retry_after + draw.uniform(0, max(0.1, error.retry_after * 0.1))
+    return now + timedelta(seconds=delay)

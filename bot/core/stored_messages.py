@@ -1,0 +1,86 @@
+"""Messages that live: what each keyed message should show, and what was last sent.
+
+Updates of one message coalesce: only the newest wanted content is kept and sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from bot.core.database import Database
+from bot.core.events import utc_now
+from bot.core.messages import Message
+from bot.core.tables import messages
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMessage:
+    key: str
+    channel: str
+    ts: str | None
+    wanted: Message
+    wanted_at: datetime
+    sent_hash: str | None
+    dirty: bool
+
+
+class StoredMessages:
+    def __init__(self, db: Database, clock: Callable[[], datetime] = utc_now) -> None:
+        self._db = db
+        self._clock = clock
+        self._insert: Any = sqlite.insert if db.engine.dialect.name == "sqlite" else postgresql.insert
+
+    def want(self, key: str, channel: str, message: Message) -> StoredMessage:
+        """Record the newest content; a message that was posted keeps its place."""
+        newest = {"wanted": message.model_dump(mode="json"), "wanted_at": self._clock(), "dirty": 1}
+        statement = self._insert(messages).values(key=key, channel=channel, **newest)
+        statement = statement.on_conflict_do_update(
+            index_elements=[messages.c.key], set_=newest
+        ).returning(*messages.c)
+        with self._db.write() as tx:
+            return _stored(tx.execute(statement).one())
+
+    def sent(self, key: str, channel: str, ts: str, sent_hash: str, wanted_at: datetime) -> None:
+        """Note what was sent; stays dirty when newer content was wanted meanwhile."""
+        values = {"channel": channel, "ts": ts, "sent_hash": sent_hash}
+        with self._db.write() as tx:
+            tx.execute(update(messages).where(messages.c.key == key).values(**values))
+            tx.execute(
+                update(messages)
+                .where(messages.c.key == key, messages.c.wanted_at <= wanted_at)
+                .values(dirty=0)
+            )
+
+    def lost(self, key: str) -> None:
+        """Somebody deleted the message: the next send posts it anew."""
+        with self._db.write() as tx:
+            tx.execute(update(messages).where(messages.c.key == key).values(ts=None, sent_hash=None, dirty=1))
+
+    def by_key(self, key: str) -> StoredMessage | None:
+        return self._one(messages.c.key == key)
+
+    def by_ref(self, channel: str, ts: str) -> StoredMessage | None:
+        return self._one((messages.c.channel == channel) & (messages.c.ts == ts))
+
+    def dirty(self, limit: int = 100) -> list[StoredMessage]:
+        query = select(messages).where(messages.c.dirty == 1).order_by(messages.c.wanted_at).limit(limit)
+        with self._db.read() as tx:
+            return [_stored(row) for row in tx.execute(query)]
+
+    def _one(self, condition: Any) -> StoredMessage | None:
+        with self._db.read() as tx:
+            row = tx.execute(select(messages).where(condition)).one_or_none()
+        return _stored(row) if row else None
+
+
+def _stored(row: Row[Any]) -> StoredMessage:
+    return StoredMessage(
+        row.key, row.channel, row.ts, Message.model_validate(row.wanted), row.wanted_at, row.sent_hash,
+        bool(row.dirty),
+    )
