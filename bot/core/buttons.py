@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bot.core.database import Database
@@ -100,7 +100,14 @@ class Buttons:
         if row is None:
             return None
         return StoredButton(
-            row.id, row.plugin, row.action, row.label, row.args, row.claim_group, bool(row.once), row.expires_at
+            row.id,
+            row.plugin,
+            row.action,
+            row.label,
+            row.args,
+            row.claim_group,
+            bool(row.once),
+            row.expires_at,
         )
 
     def claim(self, button: StoredButton, event_id: str, user_id: str) -> Claim:
@@ -118,6 +125,13 @@ class Buttons:
         with self._db.write() as tx:
             tx.execute(self._insert(claims).values(**row).on_conflict_do_nothing())
             return _claim(tx.execute(select(claims).where(claims.c.claim_group == button.group)).one())
+
+    def claimed_by(self, event_id: str) -> Claim | None:
+        """The claim that a press made and has not finished."""
+        query = select(claims).where(claims.c.event_id == event_id, claims.c.status == "running")
+        with self._db.read() as tx:
+            row = tx.execute(query).one_or_none()
+        return _claim(row) if row else None
 
     def finish(self, claim: Claim, outcome: str) -> None:
         with self._db.write() as tx:
@@ -149,7 +163,12 @@ def _is(claim: Claim) -> tuple[Any, ...]:
 
 def _claim(row: Row[Any]) -> Claim:
     return Claim(
-        row.claim_group, row.event_id, row.user_id, row.label, row.status == "running", row.outcome,
+        row.claim_group,
+        row.event_id,
+        row.user_id,
+        row.label,
+        row.status == "running",
+        row.outcome,
         row.claimed_at,
     )
 
@@ -171,8 +190,9 @@ def _replace_claimed(message: Message, found: dict[str, Claim]) -> Message:
         if not isinstance(block, Actions):
             blocks.append(block)
             continue
-        left = tuple(e for e in block.elements if not _is_claimed(e, found))
-        taken = dict.fromkeys(e.group for e in block.elements if _is_claimed(e, found))
+        claimed = [e for e in block.elements if _is_claimed(e, found)]
+        left = tuple(e for e in block.elements if e not in claimed)
+        taken = dict.fromkeys(e.group for e in claimed if isinstance(e, Button | Select))
         blocks.extend(Note(parts=(claim_line(found[group]),)) for group in taken if group not in shown)
         shown.update(taken)
         if left:
@@ -187,6 +207,8 @@ def _is_claimed(element: Any, found: Iterable[str]) -> bool:
 def claim_line(claim: Claim) -> Text:
     """One line for people: what was pressed, by whom, and how it stands."""
     if claim.running:
-        return md(":hourglass_flowing_sand: *{}* is running, asked by {}", claim.label, mention(claim.user_id))
+        return md(
+            ":hourglass_flowing_sand: *{}* is running, asked by {}", claim.label, mention(claim.user_id)
+        )
     outcome = f" · {claim.outcome}" if claim.outcome else ""
     return md(":white_check_mark: *{}* by {}{}", claim.label, mention(claim.user_id), outcome)

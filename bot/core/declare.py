@@ -164,7 +164,12 @@ def _with_help(declaration: Declaration, function: Callable[..., Any]) -> Declar
         return declaration
     doc = (inspect.getdoc(function) or "").split("\n", maxsplit=1)[0]
     return Declaration(
-        declaration.trigger, declaration.match, declaration.queue, declaration.permission, doc, declaration.usage
+        declaration.trigger,
+        declaration.match,
+        declaration.queue,
+        declaration.permission,
+        doc,
+        declaration.usage,
     )
 
 

@@ -21,7 +21,7 @@ class ConfigError(SignalboxError):
 
 
 class BadDelivery(SignalboxError):
-    """The sender must change something: 400 malformed, 401 not authentic, 404 unknown source, 413 too large."""
+    """The sender must change something: 400 malformed, 401 not authentic, 404 unknown, 413 too large."""
 
     def __init__(self, message: str, *, status: int = 400) -> None:
         super().__init__(message)

@@ -59,6 +59,10 @@ class NewEvent:
     """Why it can't be handled; such an event goes straight to the dead letters."""
     id: str = field(default_factory=new_id)
 
+    def run_ids(self) -> list[tuple[str, tuple[str, str]]]:
+        """Each run's id with its handler and queue; derived, so that it is known before the commit."""
+        return [(f"{self.id}-{number}", run) for number, run in enumerate(self.runs)]
+
 
 @dataclass(frozen=True, slots=True)
 class Receipt:

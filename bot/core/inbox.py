@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from sqlalchemy import Connection, Row, and_, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bot.core.database import Database
 from bot.core.errors import Permanent
-from bot.core.events import Event, NewEvent, Receipt, new_id, utc_now
+from bot.core.events import Event, NewEvent, Receipt, utc_now
 from bot.core.tables import dedupe, events, runs, serials
 
 RunStatus = Literal["pending", "leased", "done", "dead"]
@@ -157,7 +157,8 @@ class Inbox:
         ).returning(serials.c.run_id)
         if tx.execute(statement).one_or_none() is not None:
             return None
-        return tx.execute(select(serials.c.until).where(serials.c.key == key)).scalar_one()
+        held = tx.execute(select(serials.c.until).where(serials.c.key == key))
+        return cast(datetime, held.scalar_one())
 
     def done(self, lease: Lease) -> list[DueRun]:
         """Finish a run; returns runs that waited for its serial key and may start now."""
@@ -168,9 +169,7 @@ class Inbox:
             lease, {"status": "dead", "finished_at": self._clock(), "error": error[:MAX_ERROR]}
         )
 
-    def retry(
-        self, lease: Lease, at: datetime, error: str, *, count_attempt: bool = True
-    ) -> list[DueRun]:
+    def retry(self, lease: Lease, at: datetime, error: str, *, count_attempt: bool = True) -> list[DueRun]:
         values: dict[str, Any] = {"status": "pending", "due_at": at, "error": error[:MAX_ERROR]}
         if not count_attempt:
             values["attempts"] = lease.attempt - 1
@@ -277,7 +276,7 @@ class Inbox:
         if since:
             query = query.where(or_(runs.c.finished_at.is_(None), runs.c.finished_at >= since))
         with self._db.read() as tx:
-            found = {status: count for status, count in tx.execute(query)}
+            found: dict[str, int] = dict(tx.execute(query).tuples())
         return {status: found.get(status, 0) for status in ("pending", "leased", "done", "dead")}
 
     def event_counts(self, since: datetime, until: datetime | None = None) -> dict[str, int]:
@@ -286,7 +285,7 @@ class Inbox:
         if until:
             query = query.where(events.c.received_at < until)
         with self._db.read() as tx:
-            return {kind: count for kind, count in tx.execute(query.group_by(events.c.kind))}
+            return dict(tx.execute(query.group_by(events.c.kind)).tuples())
 
     def oldest_pending_seconds(self) -> float:
         query = select(func.min(runs.c.due_at)).where(runs.c.status == "pending")
@@ -300,7 +299,13 @@ class Inbox:
 
 
 _RUN = select(
-    runs, events.c.source, events.c.kind, events.c.subject, events.c.actor, events.c.serial, events.c.body,
+    runs,
+    events.c.source,
+    events.c.kind,
+    events.c.subject,
+    events.c.actor,
+    events.c.serial,
+    events.c.body,
     events.c.received_at,
 ).join(events, events.c.id == runs.c.event_id)
 
@@ -333,10 +338,10 @@ def _event_row(event: NewEvent, now: datetime) -> dict[str, Any]:
 
 
 def _run_rows(event: NewEvent, now: datetime) -> list[dict[str, Any]]:
-    handlers = event.runs or ((("", "io"),) if event.dead else ())
+    numbered = event.run_ids() or ([(f"{event.id}-0", ("", "io"))] if event.dead else [])
     return [
         {
-            "id": new_id(),
+            "id": run_id,
             "event_id": event.id,
             "handler": handler,
             "queue": queue,
@@ -346,7 +351,7 @@ def _run_rows(event: NewEvent, now: datetime) -> list[dict[str, Any]]:
             "error": event.dead[:MAX_ERROR] if event.dead else None,
             "finished_at": now if event.dead else None,
         }
-        for handler, queue in handlers
+        for run_id, (handler, queue) in numbered
     ]
 
 
@@ -357,6 +362,17 @@ def _event(row: Row[Any]) -> Event:
 
 def _view(row: Row[Any]) -> RunView:
     return RunView(
-        row.id, row.event_id, row.source, row.kind, row.subject, row.handler, row.queue, row.status,
-        row.attempts, row.due_at, row.received_at, row.finished_at, row.error,
+        row.id,
+        row.event_id,
+        row.source,
+        row.kind,
+        row.subject,
+        row.handler,
+        row.queue,
+        row.status,
+        row.attempts,
+        row.due_at,
+        row.received_at,
+        row.finished_at,
+        row.error,
     )

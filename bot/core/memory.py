@@ -47,8 +47,13 @@ class Records:
     def append(self, kind: str, subject: str, data: dict[str, Any]) -> Record:
         record = Record(new_id(), kind, subject, self._event_id, self._clock(), data)
         values = {
-            "id": record.id, "plugin": self._plugin, "kind": kind, "subject": subject[:255],
-            "event_id": record.event_id, "at": record.at, "data": data,
+            "id": record.id,
+            "plugin": self._plugin,
+            "kind": kind,
+            "subject": subject[:255],
+            "event_id": record.event_id,
+            "at": record.at,
+            "data": data,
         }
         with self._db.write() as tx:
             tx.execute(insert(records).values(**values))

@@ -47,5 +47,5 @@ class Permissions:
 
 
 def _covers(granted: str, wanted: str) -> bool:
-    """ "alerts.*" covers "alerts.silence"; "*" covers all."""
+    """Whether a granted permission covers a wanted one; `alerts.*` covers `alerts.silence`."""
     return granted in {wanted, "*"} or (granted.endswith(".*") and wanted.startswith(granted[:-1]))

@@ -58,7 +58,13 @@ class Chat(Protocol):
     def open_modal(self, *, trigger_id: str, modal: Modal, step_key: str) -> None: ...
 
     def upload(
-        self, *, channel: str, filename: str, content: bytes, title: str, step_key: str,
+        self,
+        *,
+        channel: str,
+        filename: str,
+        content: bytes,
+        title: str,
+        step_key: str,
         thread: MessageRef | None = None,
     ) -> str:
         """Upload a file; returns its id."""
@@ -112,7 +118,13 @@ class Alerts(Protocol):
     def silences(self) -> Sequence[Silence]: ...
 
     def silence(
-        self, *, matchers: tuple[Matcher, ...], ends_at: datetime, created_by: str, comment: str, step_key: str
+        self,
+        *,
+        matchers: tuple[Matcher, ...],
+        ends_at: datetime,
+        created_by: str,
+        comment: str,
+        step_key: str,
     ) -> Silence: ...
 
     def expire(self, *, silence_id: str, step_key: str) -> None: ...

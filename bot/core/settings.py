@@ -37,9 +37,13 @@ class AlertmanagerSettings(_Section):
     token: SecretStr | None = Field(None, description="Bearer token that Alertmanager sends to our webhook.")
     username: str = Field("", description="User name for basic authentication of our webhook.")
     password: SecretStr | None = Field(None, description="Password for basic authentication of our webhook.")
-    api_token: SecretStr | None = Field(None, description="Bearer token for Alertmanager's API, if a proxy asks.")
+    api_token: SecretStr | None = Field(
+        None, description="Bearer token for Alertmanager's API, if a proxy asks."
+    )
     duplicate_window: float = Field(
-        4.0, gt=0, description="Seconds in which an identical notification is a duplicate; later, a heartbeat."
+        4.0,
+        gt=0,
+        description="Seconds in which an identical notification is a duplicate; later, a heartbeat.",
     )
 
 
@@ -90,13 +94,17 @@ class Settings(_Section):
     database_url: str = Field("", description="SQLAlchemy URL; empty: SQLite in the data directory.")
     redis_url: str = Field("", description="Redis URL; empty: an embedded Redis server.")
     secret_key: SecretStr | None = Field(
-        None, description="Key that button ids are derived from; embedded: made and kept in the data directory."
+        None,
+        description="Key that button ids are derived from; embedded: made and kept in the data directory.",
     )
     environment: Literal["embedded", "production"] = Field("embedded", description="Which defaults apply.")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Lowest level logged.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Lowest level logged."
+    )
     log_format: Literal["auto", "json", "console"] = Field("auto", description="auto: console on a terminal.")
     api_tokens: dict[str, SecretStr] = Field(
-        default_factory=dict, description="Bearer tokens of the HTTP API: scope (read, write, admin) to token."
+        default_factory=dict,
+        description="Bearer tokens of the HTTP API: scope (read, write, admin) to token.",
     )
     slack: SlackSettings = SlackSettings()
     jira: JiraSettings = JiraSettings()

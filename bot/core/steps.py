@@ -58,7 +58,7 @@ class Steps:
         if recorded is not None and recorded.status == "started":
             found = _reconcile(call, name, arguments)
             if found is not None:
-                self._finish(event_id, name, "done", result=_dump(call, found))
+                self._finish(event_id, name, call, "done", result=_dump(call, found))
                 return found
         self._start(event_id, name, call, exists=recorded is not None)
         return self._call(event_id, name, call, arguments)
@@ -70,12 +70,12 @@ class Steps:
             # After a time-out or a cut connection nobody knows: the row stays "started" and is
             # reconciled. A throttled call was never made.
             if isinstance(exc, Throttled):
-                self._finish(event_id, name, "failed", error=str(exc))
+                self._finish(event_id, name, call, "failed", error=str(exc))
             raise
         except SignalboxError as exc:
-            self._finish(event_id, name, "failed", error=str(exc))
+            self._finish(event_id, name, call, "failed", error=str(exc))
             raise
-        self._finish(event_id, name, "done", result=_dump(call, result))
+        self._finish(event_id, name, call, "done", result=_dump(call, result))
         return result
 
     def _recorded(self, event_id: str, name: str) -> StepView | None:
@@ -95,17 +95,22 @@ class Steps:
                 tx.execute(insert(steps).values(event_id=event_id, name=name, **values))
 
     def _finish(
-        self, event_id: str, name: str, status: StepStatus, *, result: Any = None, error: str | None = None
+        self,
+        event_id: str,
+        name: str,
+        call: Callable[..., Any],
+        status: StepStatus,
+        *,
+        result: Any = None,
+        error: str | None = None,
     ) -> None:
-        values = {"status": status, "result": result, "error": error, "finished_at": self._clock()}
+        now = self._clock()
+        values = {"status": status, "result": result, "error": error, "finished_at": now}
         with self._db.write() as tx:
             if tx.execute(update(steps).where(_is(event_id, name)).values(**values)).rowcount:
                 return
-            tx.execute(
-                insert(steps).values(
-                    event_id=event_id, name=name, call="", started_at=values["finished_at"], **values
-                )
-            )
+            row = {"event_id": event_id, "name": name, "call": _call_name(call), "started_at": now}
+            tx.execute(insert(steps).values(**row, **values))
 
     def of(self, event_id: str) -> list[StepView]:
         with self._db.read() as tx:
@@ -114,7 +119,12 @@ class Steps:
 
 
 _VIEW = select(
-    steps.c.name, steps.c.status, steps.c.call, steps.c.result, steps.c.error, steps.c.started_at,
+    steps.c.name,
+    steps.c.status,
+    steps.c.call,
+    steps.c.result,
+    steps.c.error,
+    steps.c.started_at,
     steps.c.finished_at,
 )
 

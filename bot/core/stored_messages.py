@@ -40,9 +40,9 @@ class StoredMessages:
         """Record the newest content; a message that was posted keeps its place."""
         newest = {"wanted": message.model_dump(mode="json"), "wanted_at": self._clock(), "dirty": 1}
         statement = self._insert(messages).values(key=key, channel=channel, **newest)
-        statement = statement.on_conflict_do_update(
-            index_elements=[messages.c.key], set_=newest
-        ).returning(*messages.c)
+        statement = statement.on_conflict_do_update(index_elements=[messages.c.key], set_=newest).returning(
+            *messages.c
+        )
         with self._db.write() as tx:
             return _stored(tx.execute(statement).one())
 
@@ -81,6 +81,11 @@ class StoredMessages:
 
 def _stored(row: Row[Any]) -> StoredMessage:
     return StoredMessage(
-        row.key, row.channel, row.ts, Message.model_validate(row.wanted), row.wanted_at, row.sent_hash,
+        row.key,
+        row.channel,
+        row.ts,
+        Message.model_validate(row.wanted),
+        row.wanted_at,
+        row.sent_hash,
         bool(row.dirty),
     )

@@ -69,7 +69,7 @@ events = Table(
 runs = Table(
     "runs",
     metadata,
-    Column("id", String(32), primary_key=True),
+    Column("id", String(40), primary_key=True),  # the event's id and a number
     Column("event_id", String(32), ForeignKey("events.id"), nullable=False, index=True),
     Column("handler", String(120), nullable=False),
     Column("queue", String(20), nullable=False),
@@ -96,7 +96,7 @@ serials = Table(
     "serials",
     metadata,
     Column("key", String(255), primary_key=True),
-    Column("run_id", String(32), nullable=False),
+    Column("run_id", String(40), nullable=False),
     Column("until", Instant, nullable=False),
 )
 
@@ -148,7 +148,7 @@ claims = Table(
     metadata,
     Column("claim_group", String(255), primary_key=True),
     Column("button_id", String(32), nullable=False),
-    Column("event_id", String(32), nullable=False),
+    Column("event_id", String(32), nullable=False, index=True),
     Column("user_id", String(40), nullable=False),
     Column("label", String(80), nullable=False),
     Column("status", String(10), nullable=False),  # running | done

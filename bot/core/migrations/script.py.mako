@@ -1,9 +1,7 @@
-"""${message}"""
+"""${message}."""
 
-from alembic import op
 import sqlalchemy as sa
-
-from bot.core.tables import Instant
+from alembic import op
 
 revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}

@@ -1,0 +1,126 @@
+"""What a handler is given besides its payload."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import structlog
+
+from bot.core.audit import AuditOutcome
+from bot.core.declare import Handler
+from bot.core.errors import Permanent
+from bot.core.events import Event, Payload, ReplyTo
+from bot.core.memory import Documents, Records
+from bot.core.messages import Markup, Message, Section, Text
+from bot.core.ports import Alerts, Chat, Tickets
+from bot.core.trace import Trace
+
+if TYPE_CHECKING:
+    from bot.core.kernel import Kernel
+
+T = TypeVar("T")
+
+
+class Context:
+    """The kernel as one handler run sees it. Side effects go through `step`."""
+
+    def __init__(self, kernel: Kernel, event: Event, handler: Handler, payload: Payload) -> None:
+        self._kernel = kernel
+        self._replies = 0
+        self.event = event
+        self.handler = handler
+        self.payload = payload
+        self.reply_to: ReplyTo | None = getattr(payload, "reply_to", None)
+        self.registry = kernel.registry
+        self.inbox = kernel.inbox
+        self.permissions = kernel.permissions
+        self.settings = kernel.settings
+        self.records = Records(kernel.db, handler.plugin, event.id, kernel.clock)
+        self.documents = Documents(kernel.db, handler.plugin, kernel.clock)
+        self.log: structlog.stdlib.BoundLogger = structlog.get_logger().bind(
+            event_id=event.id, plugin=handler.plugin, handler=handler.name
+        )
+
+    @property
+    def chat(self) -> Chat:
+        return self._kernel.chat
+
+    @property
+    def tickets(self) -> Tickets:
+        return self._kernel.tickets
+
+    @property
+    def alerts(self) -> Alerts:
+        return self._kernel.alerts
+
+    @property
+    def data_dir(self) -> Path:
+        return self._kernel.settings.data_dir
+
+    def now(self) -> datetime:
+        return self._kernel.clock()
+
+    def step(self, name: str, call: Callable[..., T], /, **kwargs: Any) -> T:
+        """Make a port's call once for this event: a retry gets the recorded result instead.
+
+        Buttons in a message are registered first. A message that lives under a `key` lends it to its
+        buttons as their group, so that a claim outlasts updates.
+        """
+        base = str(kwargs.get("key") or f"{self.event.id}/{name}")
+        arguments = {
+            key: self._kernel.buttons.register(value, self.handler.plugin, base)
+            if isinstance(value, Message)
+            else value
+            for key, value in kwargs.items()
+        }
+        full_name = f"{self.handler.name}/{name}"
+        self.log.debug("step.started", step=name)
+        return self._kernel.steps.run(self.event.id, full_name, call, arguments)
+
+    def reply(self, answer: Message | Text, *, public: bool = False) -> None:
+        """Answer the person whose command, click or form this run handles."""
+        if self.reply_to is None:
+            raise Permanent(
+                f"{self.handler.name} replied, but a {self.event.kind} event has nobody to answer."
+            )
+        self._replies += 1
+        name = "reply" if self._replies == 1 else f"reply-{self._replies}"
+        self.step(name, self.chat.reply, to=self.reply_to, message=as_message(answer), public=public)
+
+    def audit(
+        self,
+        action: str,
+        subject: str,
+        *,
+        before: Any = None,
+        after: Any = None,
+        outcome: AuditOutcome = "done",
+    ) -> None:
+        """Record who changed what; the actor is the event's, or the plugin itself."""
+        self._kernel.audit.record(
+            self.event.actor or f"plugin:{self.handler.plugin}",
+            action,
+            subject,
+            before=before,
+            after=after,
+            outcome=outcome,
+            event_id=self.event.id,
+        )
+
+    def trace(self, event_id: str) -> Trace:
+        """From delivery to effects."""
+        return self._kernel.trace(event_id)
+
+    def replay(self, run_id: str) -> None:
+        """Give a dead letter a new set of attempts."""
+        self._kernel.enqueue([self.inbox.replay(run_id)])
+
+
+def as_message(answer: Message | Text) -> Message:
+    if isinstance(answer, Message):
+        return answer
+    fallback = answer.mrkdwn if isinstance(answer, Markup) else answer
+    return Message(text=fallback, blocks=(Section(text=answer),))

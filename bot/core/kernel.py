@@ -1,0 +1,131 @@
+"""The composition root: settings in, a wired kernel out. Web, workers and CLI all start here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from functools import cached_property
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, cast
+
+from bot.core.audit import Audit
+from bot.core.buttons import Buttons
+from bot.core.database import Database
+from bot.core.errors import ConfigError, Permanent
+from bot.core.events import utc_now
+from bot.core.inbox import DueRun, Inbox
+from bot.core.integration import Integration, PortName, Services, Source
+from bot.core.permissions import Permissions
+from bot.core.ports import Alerts, Chat, Tickets
+from bot.core.registry import Registry, load_plugins
+from bot.core.schedule_source import ScheduleSource
+from bot.core.settings import Settings
+from bot.core.steps import Steps
+from bot.core.stored_messages import StoredMessages
+from bot.core.trace import Trace, trace
+
+GROUP = "signalbox.integrations"
+Enqueue = Callable[[Sequence[DueRun]], None]
+
+
+class Kernel:
+    """Everything a process needs; ports are built on first use.
+
+    Args:
+        enqueue: hands runs to the workers; must not raise when the broker is away.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        db: Database,
+        registry: Registry,
+        connects: Iterable[Callable[[Services], Integration]],
+        *,
+        enqueue: Enqueue = lambda _: None,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self.settings = settings
+        self.db = db
+        self.registry = registry
+        self.enqueue = enqueue
+        self.clock = clock
+        self.inbox = Inbox(db, clock)
+        self.steps = Steps(db, clock)
+        self.audit = Audit(db, clock)
+        self.messages = StoredMessages(db, clock)
+        self.buttons = Buttons(db, _button_key(settings), clock)
+        self.permissions = Permissions(settings.roles, self._groups_of)
+        services = Services(settings, self.messages, self.buttons.present, clock)
+        self.integrations = {found.name: found for found in (connect(services) for connect in connects)}
+        self._ports: dict[PortName, Any] = {}
+
+    @cached_property
+    def sources(self) -> dict[str, Source]:
+        found = [i.source for i in self.integrations.values() if i.source is not None]
+        return {source.name: source for source in [*found, ScheduleSource()]}
+
+    def _groups_of(self, user_id: str) -> frozenset[str]:
+        return self.chat.groups_of(user_id)
+
+    @property
+    def chat(self) -> Chat:
+        return cast(Chat, self.port("chat"))
+
+    @property
+    def tickets(self) -> Tickets:
+        return cast(Tickets, self.port("tickets"))
+
+    @property
+    def alerts(self) -> Alerts:
+        return cast(Alerts, self.port("alerts"))
+
+    def port(self, name: PortName) -> Any:
+        if name not in self._ports:
+            self._ports[name] = self._build_port(name)
+        return self._ports[name]
+
+    def provided_ports(self) -> list[PortName]:
+        """Ports that a configured integration offers."""
+        return [i.provides for i in self.integrations.values() if i.provides and i.port]
+
+    def _build_port(self, name: PortName) -> Any:
+        for integration in self.integrations.values():
+            if integration.provides == name and integration.port is not None:
+                return integration.port()
+        raise Permanent(
+            f"No {name} system is configured. Set its URL and credentials (`signalbox doctor` lists them)."
+        )
+
+    def trace(self, event_id: str) -> Trace:
+        return trace(self.inbox, self.steps, self.audit, event_id)
+
+    def close(self) -> None:
+        self.db.close()
+
+
+def build_kernel(settings: Settings, *, enqueue: Enqueue = lambda _: None) -> Kernel:
+    """The kernel of a real process: its database, installed plugins and installed integrations."""
+    db = Database(settings.resolved_database_url())
+    connects = [_load(entry) for entry in sorted(entry_points(group=GROUP), key=lambda e: e.name)]
+    return Kernel(settings, db, load_plugins(settings), connects, enqueue=enqueue)
+
+
+def _load(entry: EntryPoint) -> Callable[[Services], Integration]:
+    try:
+        return cast("Callable[[Services], Integration]", entry.load())
+    except ImportError as exc:
+        raise ConfigError(
+            f"The integration {entry.name!r} ({entry.value}) can't be imported: {exc}. "
+            "Install what it needs or uninstall it."
+        ) from exc
+
+
+def _button_key(settings: Settings) -> bytes:
+    if settings.secret_key is None:
+        raise ConfigError(
+            "SIGNALBOX_SECRET_KEY is not set. Expected: at least 32 random characters, the same on every "
+            'node, e.g. the output of: python -c "import secrets; print(secrets.token_hex(32))". '
+            "`signalbox up` makes one by itself."
+        )
+    return settings.secret_key.get_secret_value().encode()

@@ -1,0 +1,177 @@
+"""Runs one handler for one event: lease, permission, claim, call, finish. Never raises.
+
+Whatever a handler does ends in one of the outcomes of `bot.core.errors`, in the database first.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Literal
+
+import structlog
+
+from bot.core.clicks import ClickGate
+from bot.core.context import Context
+from bot.core.declare import Handler
+from bot.core.errors import Permanent, Refused, SignalboxError, Throttled, Transient
+from bot.core.events import Click, Command, Payload, Submission
+from bot.core.inbox import Busy, DueRun, Lease
+from bot.core.kernel import Kernel
+from bot.core.retry import next_attempt
+
+Outcome = Literal["done", "retried", "throttled", "refused", "dead", "skipped", "busy"]
+# An exception that is nobody's plan is a bug; trying often only repeats it.
+BUG_ATTEMPTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What became of a run, for metrics and the circuit breaker."""
+
+    outcome: Outcome
+    handler: str = ""
+    plugin: str = ""
+    seconds: float = 0.0
+    error: str = ""
+
+
+class Runner:
+    """Args:
+    owner: names this worker process in leases.
+    observe: told about every run that was worked on.
+    """
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        owner: str,
+        observe: Callable[[RunResult], None] = lambda _: None,
+        draw: random.Random | None = None,
+    ) -> None:
+        self._kernel = kernel
+        self._owner = owner
+        self._observe = observe
+        self._draw = draw or random.Random()  # noqa: S311  # jitter, not a secret
+        self._ttl = timedelta(seconds=kernel.settings.workers.lease_seconds)
+        self._clicks = ClickGate(kernel)
+
+    def run(self, run_id: str) -> RunResult:
+        leased = self._kernel.inbox.lease(run_id, self._owner, self._ttl)
+        if leased is None:
+            return RunResult("skipped")
+        if isinstance(leased, Busy):
+            return RunResult("busy")
+        started = time.perf_counter()
+        with structlog.contextvars.bound_contextvars(
+            event_id=leased.event.id, run_id=run_id, handler=leased.handler, attempt=leased.attempt
+        ):
+            outcome, error = self._work(leased)
+            result = RunResult(
+                outcome,
+                leased.handler,
+                leased.handler.partition(".")[0],
+                time.perf_counter() - started,
+                error,
+            )
+            structlog.get_logger().info("run.finished", outcome=outcome, seconds=round(result.seconds, 4))
+        self._observe(result)
+        return result
+
+    def _work(self, lease: Lease) -> tuple[Outcome, str]:
+        handler = self._kernel.registry.handler(lease.handler)
+        context: Context | None = None
+        try:
+            if handler is None:
+                raise Permanent(
+                    f"No loaded plugin has the handler {lease.handler!r}. Enable the plugin, then replay."
+                )
+            payload = self._parse(lease)
+            context = Context(self._kernel, lease.event, handler, payload)
+            self._call(handler, payload, context)
+        except Exception as exc:  # noqa: BLE001  # the one place where any fault of a handler becomes an outcome
+            return self._failed(lease, context, exc)
+        self._wake(self._kernel.inbox.done(lease))
+        return "done", ""
+
+    def _parse(self, lease: Lease) -> Payload:
+        source = self._kernel.sources.get(lease.event.source)
+        if source is None:
+            raise Permanent(
+                f"No integration reads events of {lease.event.source!r}. Install it, then replay."
+            )
+        return source.parse(lease.event.kind, lease.body)
+
+    def _call(self, handler: Handler, payload: Payload, context: Context) -> None:
+        plugin = self._kernel.registry.plugins[handler.plugin]
+        method: Callable[[Any, Context], Any] = getattr(plugin, handler.method)
+        if isinstance(payload, Click):
+            self._clicks.press(payload, context, method)
+            return
+        if isinstance(payload, Command | Submission):
+            what = f"run {handler.declaration.match!r}"
+            self._kernel.permissions.require(payload.user.id, handler.declaration.permission, what)
+        method(payload, context)
+
+    def _failed(self, lease: Lease, context: Context | None, exc: Exception) -> tuple[Outcome, str]:
+        log = structlog.get_logger()
+        if isinstance(exc, Refused) and context is not None:
+            return self._refused(lease, context, exc)
+        error = str(exc) if isinstance(exc, SignalboxError) else f"{type(exc).__name__}: {exc}"
+        if self._may_retry(lease, exc):
+            cause = exc if isinstance(exc, Transient) else Transient(error)
+            at = next_attempt(cause, lease.attempt, self._kernel.clock(), self._draw)
+            throttled = isinstance(exc, Throttled)
+            log.warning("run.retried", error=error, at=at.isoformat(), exc_info=_unexpected(exc))
+            self._wake(self._kernel.inbox.retry(lease, at, error, count_attempt=not throttled))
+            return ("throttled" if throttled else "retried"), error
+        log.error("run.dead", error=error, exc_info=_unexpected(exc))
+        self._wake(self._kernel.inbox.dead(lease, error))
+        self._apologise(lease, context, error)
+        return "dead", error
+
+    def _may_retry(self, lease: Lease, exc: Exception) -> bool:
+        if isinstance(exc, Throttled):
+            return True
+        if isinstance(exc, Transient):
+            return lease.attempt < self._kernel.settings.workers.max_attempts
+        return not isinstance(exc, SignalboxError) and lease.attempt < BUG_ATTEMPTS
+
+    def _refused(self, lease: Lease, context: Context, exc: Refused) -> tuple[Outcome, str]:
+        context.audit(
+            f"{lease.handler} refused", lease.event.subject, after={"check": exc.check}, outcome="refused"
+        )
+        self._tell(context, f":no_entry: {exc}")
+        self._wake(self._kernel.inbox.done(lease))
+        return "refused", str(exc)
+
+    def _apologise(self, lease: Lease, context: Context | None, error: str) -> None:
+        if context is None:
+            return
+        self._clicks.abandon(context)
+        self._tell(
+            context,
+            f":warning: This did not work: {error} It is kept as a dead letter; "
+            f"an admin can replay it (`trace {lease.event.id}`).",
+        )
+
+    def _tell(self, context: Context, text: str) -> None:
+        """Answer the person, if there is one; a chat that is down must not undo the outcome."""
+        if context.reply_to is None:
+            return
+        try:
+            context.reply(text)
+        except SignalboxError as exc:
+            structlog.get_logger().warning("reply.failed", error=str(exc))
+
+    def _wake(self, waiting: list[DueRun]) -> None:
+        if waiting:
+            self._kernel.enqueue(waiting)
+
+
+def _unexpected(exc: Exception) -> Exception | None:
+    """The traceback belongs in the log only where the fault was nobody's plan."""
+    return None if isinstance(exc, SignalboxError) else exc
