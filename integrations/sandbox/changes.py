@@ -18,8 +18,11 @@ class Change:
 
 
 class Changes:
-    """Publish from the event loop's thread. A page that falls behind loses its oldest changes
-    and is told so by a `reload` change, so that a stuck browser tab cannot fill the memory."""
+    """Publish from the event loop's thread.
+
+    A page that falls behind loses its changes and gets a `reload` instead, so that a stuck
+    browser tab cannot fill the memory.
+    """
 
     def __init__(self) -> None:
         self._queues: set[asyncio.Queue[Change]] = set()

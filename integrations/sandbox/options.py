@@ -29,3 +29,5 @@ class SandboxOptions(BaseModel):
     """Factor on the vendors' redelivery delays (Slack: at once, 60 s, 300 s)."""
     ack_deadline_s: float = 3.0
     """How long the bot has to answer a delivery."""
+    echo_own_messages: bool = True
+    """Whether the bot gets events for its own messages, as it does from Slack."""

@@ -13,6 +13,8 @@ import structlog
 log = structlog.get_logger(__name__)
 
 DEBOUNCE_S = 0.5
+# A state that grew large is written less often, so that writing takes at most a twentieth of the time.
+PAUSE_PER_WRITE = 20.0
 
 
 class Snapshot:
@@ -22,6 +24,7 @@ class Snapshot:
         self._path = path
         self._collect = collect
         self._timer: asyncio.TimerHandle | None = None
+        self._last_write_s = 0.0
 
     def load(self) -> dict[str, Any] | None:
         if self._path is None or not self._path.exists():
@@ -29,8 +32,12 @@ class Snapshot:
         try:
             state = json.loads(self._path.read_text(encoding="utf-8"))
         except (ValueError, OSError) as exc:
-            return self.set_aside(str(exc))
-        return state if isinstance(state, dict) else self.set_aside("it holds no JSON object")
+            self.set_aside(str(exc))
+            return None
+        if not isinstance(state, dict):
+            self.set_aside("it holds no JSON object")
+            return None
+        return state
 
     def set_aside(self, why: str) -> None:
         """Keep an unreadable file for a person to look at, and start afresh."""
@@ -41,9 +48,10 @@ class Snapshot:
         log.warning("sandbox.snapshot_set_aside", path=str(self._path), moved_to=str(aside), reason=why)
 
     def touch(self) -> None:
-        """Note a change; the file follows within half a second. Call from the event loop."""
+        """Note a change; the file follows in a moment. Call from the event loop."""
         if self._path is not None and self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(DEBOUNCE_S, self.write)
+            pause = max(DEBOUNCE_S, PAUSE_PER_WRITE * self._last_write_s)
+            self._timer = asyncio.get_running_loop().call_later(pause, self.write)
 
     def write(self) -> None:
         if self._timer is not None:
@@ -51,6 +59,7 @@ class Snapshot:
             self._timer = None
         if self._path is None:
             return
+        started = time.monotonic()
         self._path.parent.mkdir(parents=True, exist_ok=True)
         part = self._path.with_name(self._path.name + ".part")
         with part.open("w", encoding="utf-8") as out:
@@ -58,3 +67,4 @@ class Snapshot:
             out.flush()
             os.fsync(out.fileno())
         part.replace(self._path)
+        self._last_write_s = time.monotonic() - started
