@@ -276,7 +276,7 @@ class Inbox:
         if since:
             query = query.where(or_(runs.c.finished_at.is_(None), runs.c.finished_at >= since))
         with self._db.read() as tx:
-            found: dict[str, int] = dict(tx.execute(query).tuples())
+            found: dict[str, int] = dict(tx.execute(query).all())
         return {status: found.get(status, 0) for status in ("pending", "leased", "done", "dead")}
 
     def event_counts(self, since: datetime, until: datetime | None = None) -> dict[str, int]:
@@ -285,7 +285,7 @@ class Inbox:
         if until:
             query = query.where(events.c.received_at < until)
         with self._db.read() as tx:
-            return dict(tx.execute(query.group_by(events.c.kind)).tuples())
+            return dict(tx.execute(query.group_by(events.c.kind)).all())
 
     def oldest_pending_seconds(self) -> float:
         query = select(func.min(runs.c.due_at)).where(runs.c.status == "pending")

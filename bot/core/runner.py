@@ -89,6 +89,7 @@ class Runner:
                 raise Permanent(
                     f"No loaded plugin has the handler {lease.handler!r}. Enable the plugin, then replay."
                 )
+            self._refuse_poison(lease)
             payload = self._parse(lease)
             context = Context(self._kernel, lease.event, handler, payload)
             self._call(handler, payload, context)
@@ -96,6 +97,14 @@ class Runner:
             return self._failed(lease, context, exc)
         self._wake(self._kernel.inbox.done(lease))
         return "done", ""
+
+    def _refuse_poison(self, lease: Lease) -> None:
+        """Attempts beyond the limit mean that workers died on this run before they could say so."""
+        if lease.attempt > self._kernel.settings.workers.max_attempts:
+            raise Permanent(
+                f"{lease.handler} took its worker down {lease.attempt - 1} times without an answer. "
+                "Look for memory or time limits in the worker's log before a replay."
+            )
 
     def _parse(self, lease: Lease) -> Payload:
         source = self._kernel.sources.get(lease.event.source)
