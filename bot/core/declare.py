@@ -6,10 +6,11 @@ import inspect
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal
 
 from croniter import croniter
 from pydantic import BaseModel, ConfigDict
+from typing_extensions import TypeVar
 
 from bot.core.errors import ConfigError
 from bot.core.ports import Health
@@ -102,18 +103,21 @@ class PluginConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-C = TypeVar("C", bound=PluginConfig)
+C = TypeVar("C", bound=PluginConfig, default=PluginConfig)
 
 
 class Plugin(Generic[C]):
     """A plugin: a name, a typed config model and decorated methods.
+
+    `class Relay(Plugin[RelayConfig])` with `Config = RelayConfig` has a typed `self.config`; a plugin
+    without settings is just `class Hello(Plugin)`.
 
     Methods are plain synchronous functions `(self, payload, ctx)`; see `bot.plugin` for the names.
     """
 
     name: ClassVar[str]
     api: ClassVar[int] = API_VERSION
-    Config: type[C]
+    Config: ClassVar[type[PluginConfig]] = PluginConfig
     config: C
 
     def __init__(self, config: C) -> None:
@@ -121,8 +125,6 @@ class Plugin(Generic[C]):
 
     def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)
-        if "Config" not in cls.__dict__ and not hasattr(cls, "Config"):
-            cls.Config = PluginConfig  # type: ignore[assignment]
         _check(cls)
 
     def health(self, ctx: Context) -> Health:  # noqa: ARG002  # a hook: subclasses use the context
