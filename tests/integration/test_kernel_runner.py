@@ -135,7 +135,7 @@ class World:
         registry = Registry()
         registry.add(Toy(Toy.Config()))
         roles = {"oncall": Role(members=("@oncall",), permissions=("toy.*",))}
-        settings = Settings(secret_key="k" * 32, roles=roles)  # type: ignore[arg-type]
+        settings = Settings(secret_key="k" * 32, roles=roles)
         self.chat: Chat
 
         def connect(services: Services) -> Integration:
