@@ -1,0 +1,1 @@
+"""Benchmarks: each module is a command that prints a table. `make bench` runs them all."""
