@@ -5,16 +5,17 @@ Updates of one message coalesce: only the newest wanted content is kept and sent
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, and_, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bot.core.database import Database
-from bot.core.events import utc_now
+from bot.core.events import new_id, utc_now
 from bot.core.messages import Message
 from bot.core.tables import messages
 
@@ -56,6 +57,31 @@ class StoredMessages:
                 .where(messages.c.key == key, messages.c.wanted_at <= wanted_at)
                 .values(dirty=0)
             )
+
+    def touch(self, key: str) -> None:
+        """The content is the same but looks different now (a button was claimed): send it again."""
+        with self._db.write() as tx:
+            tx.execute(update(messages).where(messages.c.key == key).values(dirty=1))
+
+    @contextmanager
+    def sending(self, key: str, ttl: timedelta = timedelta(seconds=30)) -> Iterator[bool]:
+        """Hold the right to send this message; False when another process is sending it.
+
+        One sender at a time keeps an older content from arriving after a newer one. Whoever does
+        not get it leaves the message dirty: the sender looks again before it lets go.
+        """
+        sender, now = new_id(), self._clock()
+        free = or_(messages.c.sender.is_(None), messages.c.sender_until < now)
+        mine = and_(messages.c.key == key, messages.c.sender == sender)
+        with self._db.write() as tx:
+            claim = update(messages).where(messages.c.key == key, free)
+            taken = tx.execute(claim.values(sender=sender, sender_until=now + ttl)).rowcount == 1
+        try:
+            yield taken
+        finally:
+            if taken:
+                with self._db.write() as tx:
+                    tx.execute(update(messages).where(mine).values(sender=None, sender_until=None))
 
     def lost(self, key: str) -> None:
         """Somebody deleted the message: the next send posts it anew."""

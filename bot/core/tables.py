@@ -166,6 +166,8 @@ messages = Table(
     Column("wanted_at", Instant, nullable=False),
     Column("sent_hash", String(64)),
     Column("dirty", Integer, nullable=False, default=0),
+    Column("sender", String(32)),  # who sends it right now, and until when that word counts
+    Column("sender_until", Instant),
     Index("ix_messages_channel_ts", "channel", "ts"),
     Index("ix_messages_dirty", "dirty"),
 )

@@ -105,6 +105,8 @@ def upgrade() -> None:
         sa.Column("wanted_at", sa.BigInteger(), nullable=False),
         sa.Column("sent_hash", sa.String(length=64), nullable=True),
         sa.Column("dirty", sa.Integer(), nullable=False),
+        sa.Column("sender", sa.String(length=32), nullable=True),
+        sa.Column("sender_until", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_messages")),
     )
     with op.batch_alter_table("messages", schema=None) as batch_op:
