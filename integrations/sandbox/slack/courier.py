@@ -30,6 +30,7 @@ class Courier:
         self._session: aiohttp.ClientSession | None = None
         self._later: set[asyncio.Task[None]] = set()
         self._url_verified = False
+        self._verifying = asyncio.Lock()
         self.deliveries: deque[dict[str, Any]] = deque(maxlen=KEPT_DELIVERIES)
 
     async def start(self) -> None:
@@ -77,8 +78,11 @@ class Courier:
 
     async def _verify_url_once(self) -> None:
         """Slack checks the events URL when it is configured; here before the first event."""
-        if self._url_verified or self._sockets.connected:
-            return
+        async with self._verifying:
+            if not self._url_verified and not self._sockets.connected:
+                await self._verify_url()
+
+    async def _verify_url(self) -> None:
         challenge = f"sandbox-{time.time_ns()}"
         payload = {"token": seed.VERIFICATION_TOKEN, "challenge": challenge, "type": "url_verification"}
         reply = await self.deliver(Envelope("events_api", "url_verification", challenge, payload))

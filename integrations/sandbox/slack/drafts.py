@@ -1,5 +1,6 @@
 """What a sender may put into a message: checked once, for every way to send one."""
 
+import json
 from typing import Any
 
 from integrations.sandbox.slack import limits
@@ -32,7 +33,7 @@ def view_body(call: Call) -> dict[str, Any]:
 
 
 def checked_view(view: dict[str, Any]) -> dict[str, Any]:
-    if len(str(view)) > limits.VIEW_BYTES:
+    if len(json.dumps(view)) > limits.VIEW_BYTES:
         raise SlackError("view_too_large")
     problems = check_view(view)
     if problems:

@@ -42,13 +42,14 @@ def entered(element: dict[str, Any], given: Any) -> dict[str, Any]:
     return {"type": kind, field: value}
 
 
-def initial_state(blocks: list[dict[str, Any]]) -> Values:
+def carried_state(blocks: list[dict[str, Any]], before: Values) -> Values:
+    """A value survives an update when block id and action id stay; other inputs show their initial value."""
     state: Values = {}
     for block, element in elements_of(blocks):
         if is_stateful(element):
-            state.setdefault(block["block_id"], {})[element["action_id"]] = entered(
-                element, _initial(element)
-            )
+            block_id, action_id = block["block_id"], element["action_id"]
+            kept = before.get(block_id, {}).get(action_id)
+            state.setdefault(block_id, {})[action_id] = kept or entered(element, _initial(element))
     return state
 
 
@@ -66,7 +67,7 @@ def unanswered(blocks: list[dict[str, Any]], values: Values) -> dict[str, str]:
 
 def _initial(element: dict[str, Any]) -> Any:
     field = _SELECTED.get(str(element["type"]), "value")
-    return element.get(field.replace("selected", "initial")) or element.get(f"initial_{field}")
+    return element.get("initial_value" if field == "value" else field.replace("selected", "initial"))
 
 
 def _option(element: dict[str, Any], given: Any) -> Any:

@@ -120,7 +120,7 @@ class Interactions:
         _find(_blocks(place), block_id, action_id)
         more = {**self._origin(user, place), "action_id": action_id, "block_id": block_id, "value": typed}
         more.pop("response_url", None)
-        reply = await self._courier.deliver(payloads.interaction("block_suggestion", user, "", **more))
+        reply = await self._courier.deliver(payloads.interaction("block_suggestion", user, None, **more))
         offered = reply.answer if isinstance(reply.answer, dict) and reply.error is None else {}
         return {"delivered": [_summary("block_suggestion", reply)], **offered}
 
@@ -158,7 +158,7 @@ class Interactions:
             self._workspace.close_view(view)
         if not view.body.get("notify_on_close"):
             return {"delivered": []}
-        reply = await self._courier.deliver(payloads.interaction("view_closed", user, "", **more))
+        reply = await self._courier.deliver(payloads.interaction("view_closed", user, None, **more))
         return {"delivered": [_summary("view_closed", reply)]}
 
     def _follow(self, view: View, reply: Reply) -> None:
@@ -211,7 +211,9 @@ class Interactions:
             "action_ts": self._workspace.mint_ts(),
         }
         if element["type"] == "button":
-            kept = {name: element[name] for name in ("text", "value", "style") if name in element}
+            kept: dict[str, Any] = {
+                name: element[name] for name in ("text", "value", "style") if name in element
+            }
             return {**action, **kept}
         return {**action, **entered(element, given)}
 

@@ -131,13 +131,14 @@ class Page:
     async def state(self, user: str = seed.ALICE) -> dict[str, Any]:
         state, known = self._workspace.state, self._known_user(user)
         home = state.homes.get(known)
+        channels = [c for c in state.channels.values() if c.im_user in (None, known)]
         return {
             "team": {"id": seed.TEAM_ID, "name": seed.TEAM_NAME, "bot_user": seed.BOT_USER},
             "me": known,
             "users": [person.model_dump() for person in state.users.values()],
             "usergroups": [group.model_dump() for group in state.groups.values()],
-            "channels": [c.model_dump() for c in state.channels.values() if c.im_user in (None, known)],
-            "messages": {c.id: self._messages(c.id, known) for c in state.channels.values()},
+            "channels": [channel.model_dump() for channel in channels],
+            "messages": {c.id: self._messages(c.id, known) for c in channels},
             "views": [_view(view) for view in self._workspace.stack(known)],
             "home": _view(home) if home else None,
             "limits": {"enabled": self._limiter.enabled},
@@ -228,14 +229,19 @@ class Page:
 
     def _messages(self, channel_id: str, user: str) -> list[dict[str, Any]]:
         kept = [m for m in self._workspace.messages(channel_id).values() if m.ephemeral_for in (None, user)]
-        return [self._message(message) for message in kept[-SHOWN_MESSAGES:]]
+        threads = self._workspace.threads(channel_id)
+        return [self._message(message, threads.get(message.ts, [])) for message in kept[-SHOWN_MESSAGES:]]
 
-    def _message(self, message: Message) -> dict[str, Any]:
-        thread = {} if message.is_reply else thread_json(self._workspace.replies(message.channel, message.ts))
+    def _message(self, message: Message, replies: list[Message]) -> dict[str, Any]:
         shown = message_json(message, self._desk.options.public_url)
         for file in shown.get("files", []):
             file["page_url"] = f"/page/slack/files/{file['id']}"
-        return {**shown, **thread, "ephemeral_for": message.ephemeral_for, "state": message.state}
+        return {
+            **shown,
+            **thread_json(replies),
+            "ephemeral_for": message.ephemeral_for,
+            "state": message.state,
+        }
 
 
 @contextmanager

@@ -101,19 +101,19 @@ def command(
     return Envelope("slash_commands", name, trigger_id, form)
 
 
-def interaction(kind: str, user: User, trigger_id: str, **more: Any) -> Envelope:
+def interaction(kind: str, user: User, trigger_id: str | None, **more: Any) -> Envelope:
     payload = {
         "type": kind,
         "user": {"id": user.id, "username": user.name, "name": user.name, "team_id": seed.TEAM_ID},
         "api_app_id": seed.APP_ID,
         "token": seed.VERIFICATION_TOKEN,
-        "trigger_id": trigger_id,
+        **({"trigger_id": trigger_id} if trigger_id else {}),
         "team": {"id": seed.TEAM_ID, "domain": seed.TEAM_DOMAIN},
         "enterprise": None,
         "is_enterprise_install": False,
         **more,
     }
-    return Envelope("interactive", kind, trigger_id, payload)
+    return Envelope("interactive", kind, trigger_id or secrets.token_hex(8), payload)
 
 
 def in_message(message: Message, channel: Channel, public_url: str) -> Payload:

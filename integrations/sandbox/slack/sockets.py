@@ -1,6 +1,7 @@
 """Socket Mode: tickets for a websocket, envelopes out, acknowledgements in, refreshes."""
 
 import asyncio
+import contextlib
 import itertools
 import secrets
 import time
@@ -18,7 +19,7 @@ log = structlog.get_logger(__name__)
 
 TICKET_LIFETIME_S = 30.0
 CONNECTION_LIFETIME_S = 3600
-WARNING_BEFORE_S = 10
+GRACE_S = 10
 
 
 @dataclass(eq=False)
@@ -60,14 +61,17 @@ class Sockets:
         self._connections.append(connection)
         try:
             await socket.send_json(self._hello())
-            async with asyncio.timeout(CONNECTION_LIFETIME_S - WARNING_BEFORE_S):
-                await self._listen(connection)
-        except TimeoutError:
-            await self._refresh(connection)
-        except WebSocketDisconnect:
-            log.debug("sandbox.socket_closed")
+            await self._listen_until_old(connection)
+        except WebSocketDisconnect as exc:
+            log.debug("sandbox.socket_closed", code=exc.code)
+        except (ValueError, KeyError) as exc:
+            log.warning("sandbox.socket_refused_message", reason=str(exc))
+            await socket.close(code=1007, reason="an acknowledgement must be a JSON text message")
         finally:
-            self._forget(connection)
+            self._retire(connection)
+            for waiting in connection.waiting.values():
+                if not waiting.done():
+                    waiting.set_exception(ConnectionResetError("the socket client went away"))
 
     async def send(self, envelope: Envelope) -> Reply:
         """Slack picks any one of the connections; here they take turns."""
@@ -81,9 +85,7 @@ class Sockets:
             ack = await asyncio.wait_for(waiting, self._deadline_s)
         except TimeoutError:
             return _reply(started, error="http_timeout")
-        except (WebSocketDisconnect, RuntimeError, asyncio.CancelledError) as exc:
-            if isinstance(exc, asyncio.CancelledError) and not waiting.cancelled():
-                raise
+        except (WebSocketDisconnect, RuntimeError, ConnectionError):
             return _reply(started, error="connection_failed")
         finally:
             connection.waiting.pop(envelope_id, None)
@@ -93,7 +95,7 @@ class Sockets:
         """Ask every client to reconnect, as Slack does every hour or so."""
         asked = list(self._connections)
         for connection in asked:
-            await self._refresh(connection)
+            await self._ask_to_reconnect(connection)
         return len(asked)
 
     def _hello(self) -> dict[str, Any]:
@@ -115,18 +117,25 @@ class Sockets:
             if waiting is not None and not waiting.done():
                 waiting.set_result(ack)
 
-    async def _refresh(self, connection: _Connection) -> None:
-        for reason in ("warning", "refresh_requested"):
-            await connection.socket.send_json(
-                {"type": "disconnect", "reason": reason, "debug_info": {"host": "sandbox"}}
-            )
-        self._forget(connection)
+    async def _listen_until_old(self, connection: _Connection) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CONNECTION_LIFETIME_S):
+                await self._listen(connection)
+        await self._ask_to_reconnect(connection)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GRACE_S):
+                await self._listen(connection)
 
-    def _forget(self, connection: _Connection) -> None:
+    async def _ask_to_reconnect(self, connection: _Connection) -> None:
+        """No new envelopes from here on; acknowledgements still on their way are heard."""
+        self._retire(connection)
+        await connection.socket.send_json(
+            {"type": "disconnect", "reason": "refresh_requested", "debug_info": {"host": "sandbox"}}
+        )
+
+    def _retire(self, connection: _Connection) -> None:
         if connection in self._connections:
             self._connections.remove(connection)
-        for waiting in connection.waiting.values():
-            waiting.cancel()
 
 
 def _reply(started: float, *, error: str | None = None, answer: Any = None) -> Reply:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from integrations.sandbox.changes import Changes
 from integrations.sandbox.slack import seed
 from integrations.sandbox.slack.call import SlackError
+from integrations.sandbox.slack.inputs import carried_state
 from integrations.sandbox.slack.model import Channel, Message, User, UserGroup, View
 
 KEPT_MESSAGES = 5000
@@ -90,9 +91,13 @@ class Workspace:
             raise SlackError("message_not_found")
         return message
 
-    def replies(self, channel_id: str, thread_ts: str) -> list[Message]:
-        everything = self.messages(channel_id).values()
-        return [m for m in everything if m.thread_ts == thread_ts and m.is_reply and not m.ephemeral_for]
+    def threads(self, channel_id: str) -> dict[str, list[Message]]:
+        """Replies by the ts of the message they answer; what only one person sees is left out."""
+        threads: dict[str, list[Message]] = {}
+        for message in self.messages(channel_id).values():
+            if message.thread_ts and message.is_reply and not message.ephemeral_for:
+                threads.setdefault(message.thread_ts, []).append(message)
+        return threads
 
     def post(self, message: Message) -> Message:
         message.blocks = with_ids(message.blocks)
@@ -134,11 +139,12 @@ class Workspace:
         below = self.stack(user_id) if push else []
         if not push:
             self.clear_views(user_id)
-        view_id = "V" + secrets.token_hex(5).upper()
+        view_id, body = "V" + secrets.token_hex(5).upper(), with_view_ids(body)
         view = View(
             id=view_id,
             user=user_id,
-            body=with_view_ids(body),
+            body=body,
+            state=carried_state(body["blocks"], {}),
             hash=self._hash(),
             root_view_id=below[0].id if below else view_id,
             previous_view_id=below[-1].id if below else None,
@@ -152,8 +158,7 @@ class Workspace:
         view.body = with_view_ids(body)
         view.hash = self._hash()
         view.errors = {}
-        present = {block["block_id"] for block in view.body["blocks"]}
-        view.state = {block_id: values for block_id, values in view.state.items() if block_id in present}
+        view.state = carried_state(view.body["blocks"], view.state)
         self.view_changed(view)
         return view
 

@@ -59,7 +59,7 @@ def history(desk: Desk, call: Call) -> Answer:
     top = [m for m in everything if m.ephemeral_for is None and (not m.is_reply or m.broadcast)]
     found = _between(sorted(top, key=_by_ts, reverse=True), call)
     page, cursor = paged(found, call, default=100)
-    shown = [_shown(desk, message, call) for message in page]
+    shown = _shown(desk, channel, page, call)
     return {"messages": shown, "has_more": bool(cursor), "pin_count": 0, **_metadata(cursor)}
 
 
@@ -71,9 +71,9 @@ def replies(desk: Desk, call: Call) -> Answer:
         raise SlackError("thread_not_found")
     parent_ts = asked.thread_ts or asked.ts
     parent = desk.workspace.messages(channel.id).get(parent_ts)
-    in_thread = desk.workspace.replies(channel.id, parent_ts)
+    in_thread = desk.workspace.threads(channel.id).get(parent_ts, [])
     page, cursor = paged(_between(in_thread, call), call, default=1000)
-    shown = [_shown(desk, message, call) for message in ([parent] if parent else []) + page]
+    shown = _shown(desk, channel, ([parent] if parent else []) + page, call)
     return {"messages": shown, "has_more": bool(cursor), **_metadata(cursor)}
 
 
@@ -118,16 +118,18 @@ def _moment(call: Call, name: str, default: float) -> float:
         raise SlackError(f"invalid_ts_{name}") from exc
 
 
-def _shown(desk: Desk, message: Message, call: Call) -> Answer:
-    shown = message_json(message, desk.options.public_url, metadata=call.flag("include_all_metadata"))
-    if message.is_reply:
-        return {**shown, "parent_user_id": _parent_user(desk, message)}
-    return {**shown, **thread_json(desk.workspace.replies(message.channel, message.ts))}
+def _shown(desk: Desk, channel: Channel, page: list[Message], call: Call) -> list[Answer]:
+    threads, metadata = desk.workspace.threads(channel.id), call.flag("include_all_metadata")
+    return [
+        message_json(message, desk.options.public_url, metadata=metadata)
+        | (_in_thread(desk, message) if message.is_reply else thread_json(threads.get(message.ts, [])))
+        for message in page
+    ]
 
 
-def _parent_user(desk: Desk, message: Message) -> str:
-    parent = desk.workspace.messages(message.channel).get(str(message.thread_ts))
-    return parent.user if parent else ""
+def _in_thread(desk: Desk, reply: Message) -> Answer:
+    parent = desk.workspace.messages(reply.channel).get(str(reply.thread_ts))
+    return {"parent_user_id": parent.user} if parent else {}
 
 
 def _by_ts(message: Message) -> float:
