@@ -85,8 +85,8 @@ class Sandbox:
 @contextmanager
 def running(**options: Any) -> Iterator[Sandbox]:
     bot, bot_socket, own_socket = Bot(), listening(), listening()
-    settings = {"retry_scale": 0.0, "echo_own_messages": False, **options}
-    chosen = SandboxOptions(bot_url=address(bot_socket), public_url=address(own_socket), **settings)
+    addresses = {"bot_url": address(bot_socket), "public_url": address(own_socket)}
+    chosen = SandboxOptions(**{**addresses, "retry_scale": 0.0, "echo_own_messages": False, **options})
     with ExitStack() as stack:
         stack.enter_context(serving(bot.app, bot_socket))
         url = stack.enter_context(serving(build_app(chosen), own_socket))

@@ -37,7 +37,8 @@ class Envelope:
         }
         if self.kind == "events_api":
             wrapped["retry_attempt"] = self.attempt
-            wrapped["retry_reason"] = self.reason or ""
+            # The socket's word for it; over HTTP the same reason is called http_timeout.
+            wrapped["retry_reason"] = "timeout" if self.reason == "http_timeout" else self.reason or ""
         return wrapped
 
 
