@@ -9,14 +9,18 @@ from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
-from integrations.sandbox import jira, slack
+from integrations.sandbox import alertmanager, jira, slack
 from integrations.sandbox.changes import Changes
 from integrations.sandbox.guard import OwnPageOnly
 from integrations.sandbox.options import SandboxOptions
 from integrations.sandbox.standin import StandIn
 
 PAGE = Path(__file__).parent / "page"
-MAKERS: tuple[Callable[[SandboxOptions, Changes], StandIn], ...] = (slack.stand_in, jira.stand_in)
+MAKERS: tuple[Callable[[SandboxOptions, Changes], StandIn], ...] = (
+    slack.stand_in,
+    jira.stand_in,
+    alertmanager.stand_in,
+)
 
 
 def build_app(options: SandboxOptions) -> FastAPI:

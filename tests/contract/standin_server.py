@@ -65,17 +65,22 @@ def mounted(stand_in: StandIn) -> FastAPI:
 
 
 class Bot:
-    """Keeps every webhook; answers 200, or as told by `answers`, first in first out."""
+    """Keeps every webhook; answers 200, or as told for bodies that contain a text, first in first out."""
 
     def __init__(self, path: str) -> None:
         self.got: list[tuple[dict[str, str], bytes]] = []
-        self.answers: list[int] = []
+        self._answers: dict[bytes, list[int]] = {}
         self.app = FastAPI()
         self.app.add_api_route(path, self.receive, methods=["POST"])
 
+    def answer(self, text: str, statuses: list[int]) -> None:
+        self._answers[text.encode()] = list(statuses)
+
     async def receive(self, request: Request) -> Response:
-        self.got.append((dict(request.headers), await request.body()))
-        return Response(status_code=self.answers.pop(0) if self.answers else 200)
+        body = await request.body()
+        self.got.append((dict(request.headers), body))
+        told = next((answers for text, answers in self._answers.items() if text in body), [])
+        return Response(status_code=told.pop(0) if told else 200)
 
     @property
     def bodies(self) -> list[dict[str, Any]]:

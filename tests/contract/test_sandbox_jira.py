@@ -5,6 +5,7 @@ import hmac
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx2
 import pytest
@@ -245,7 +246,7 @@ def test_search_finds_by_label_and_pages_by_token(v3: JIRA) -> None:
         ("key = {key} AND created < 2020-01-01", False),
     ],
 )  # fmt: skip
-def test_queries(v3: JIRA, issue: Issue, query: str, finds: bool) -> None:  # noqa: FBT001 - a table
+def test_queries(v3: JIRA, issue: Issue, query: str, finds: bool) -> None:
     assert bool(v3.search_issues(query.format(key=issue.key))) is finds
 
 
@@ -349,13 +350,13 @@ def test_after_five_retries_jira_gives_up(bot: Bot, page: httpx2.Client) -> None
 
 def deliver_with(bot: Bot, page: httpx2.Client, answers: list[int]) -> str:
     """File a ticket that the bot answers like this; returns its key once the delivery is settled."""
-    until(lambda: all(d["state"] != "pending" for d in page.get("/deliveries").json()))
-    bot.answers = list(answers)
-    key = page.post("/issues", json={"user": "lena", "summary": "Try"}).json()["key"]
+    summary = f"Try {uuid4()}"
+    bot.answer(summary, answers)
+    key = str(page.post("/issues", json={"user": "lena", "summary": summary}).json()["key"])
     until(
-        lambda: any(d["subject"] == key and d["state"] != "pending" for d in page.get("/deliveries").json())
+        lambda: [d for d in page.get("/deliveries").json() if d["subject"] == key and d["state"] != "pending"]
     )
-    return str(key)
+    return key
 
 
 # --- faults, the page, restarts ----------------------------------------------------------------------
