@@ -54,6 +54,7 @@ def main(  # noqa: PLR0917 - a command line's options are given by name
         echo_own_messages=own_messages,
         **{name: value for name, value in given.items() if value},
     )
+    typer.echo(f"sandbox: {options.public_url} (delivers to the bot at {options.bot_url})")
     uvicorn.run(build_app(options), host=host, port=port, log_level="warning", timeout_graceful_shutdown=3)
 
 

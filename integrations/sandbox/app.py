@@ -4,8 +4,10 @@ import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from urllib.parse import urlencode
 
 from fastapi import FastAPI
+from fastapi.responses import RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
@@ -33,6 +35,7 @@ def build_app(options: SandboxOptions) -> FastAPI:
         app.include_router(stand_in.page, prefix="/page")
     app.add_api_route("/page/stream", _stream(changes), methods=["GET"])
     app.add_api_route("/health", _health, methods=["GET"])
+    app.add_api_route("/archives/{channel}/p{digits:int}", _permalink, methods=["GET"])
     if PAGE.is_dir():
         app.mount("/", StaticFiles(directory=PAGE, html=True))
     return app
@@ -60,6 +63,12 @@ def _stream(changes: Changes) -> Callable[[], object]:
         return EventSourceResponse(events())
 
     return stream
+
+
+async def _permalink(channel: str, digits: int) -> RedirectResponse:
+    """Slack's permalinks open the page at the message."""
+    ts = f"{digits // 1_000_000}.{digits % 1_000_000:06d}"
+    return RedirectResponse("/?" + urlencode({"channel": channel, "ts": ts}))
 
 
 async def _health() -> dict[str, str]:

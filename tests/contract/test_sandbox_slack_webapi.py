@@ -128,6 +128,24 @@ def test_refusals_carry_slacks_codes(shared: Sandbox) -> None:
     assert told == ["[ERROR] must be less than 3001 characters [json-pointer:/blocks/0/text/text]"]
 
 
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        ("{", "invalid_json"),
+        ("[]", "json_not_object"),
+        ('{"channel": "C0GENERAL", "metadata": NaN}', "invalid_json"),
+        ('{"channel": "C0GENERAL", "text": "\\ud800"}', "invalid_json"),
+        ('{"channel": ["C0GENERAL"], "text": "t"}', "channel_not_found"),
+        ('{"channel": "C0GENERAL", "attachments": ["text"]}', "invalid_attachments"),
+        ('{"channel": "C0GENERAL", "blocks": [{"type": "section", "block_id": ["b"]}]}', "invalid_blocks"),
+    ],
+)
+def test_a_malformed_body_is_refused(shared: Sandbox, body: str, error: str) -> None:
+    headers = {"authorization": "Bearer xoxb-sandbox", "content-type": "application/json; charset=utf-8"}
+    url = f"{shared.url}/slack/api/chat.postMessage"
+    assert shared.http.post(url, content=body, headers=headers).json()["error"] == error
+
+
 def test_an_ephemeral_message_is_seen_by_one_person_and_never_in_history(shared: Sandbox) -> None:
     ts = shared.web.chat_postEphemeral(channel=GENERAL, user=ALICE, text="psst")["message_ts"]
     assert any(m["ts"] == ts and m["ephemeral_for"] == ALICE for m in shared.messages())
@@ -171,6 +189,7 @@ def test_reactions_and_permalinks(shared: Sandbox) -> None:
     assert shown["reactions"] == [{"name": "eyes", "users": [BOT], "count": 1}]
     link = shared.web.chat_getPermalink(channel=GENERAL, message_ts=ts)["permalink"]
     assert link == f"{shared.url}/archives/{GENERAL}/p{ts.replace('.', '')}"
+    assert shared.http.get(link).headers["location"] == f"/?channel={GENERAL}&ts={ts}"
 
 
 def test_a_file_goes_up_in_three_steps_and_comes_down_again(shared: Sandbox) -> None:

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from slack_sdk.models import blocks as sdk_blocks
 from slack_sdk.models.blocks import basic_components, block_elements
 from slack_sdk.models.views import View
@@ -130,6 +132,67 @@ def test_a_view_is_held_to_its_limits(change: Block, pointer: str) -> None:
     view = {"type": "modal", "title": plain("T"), "submit": plain("S"), "blocks": [input_block()]}
     assert check_view(view) == []
     assert any(f"[json-pointer:{pointer}]" in problem for problem in check_view({**view, **change}))
+
+
+KEYS = st.sampled_from(
+    [
+        "type",
+        "text",
+        "elements",
+        "accessory",
+        "element",
+        "fields",
+        "options",
+        "option_groups",
+        "confirm",
+        "block_id",
+        "action_id",
+        "value",
+        "title",
+        "label",
+        "image_url",
+        "placeholder",
+        "rows",
+        "blocks",
+    ]
+)
+LEAVES = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text(max_size=3)
+    | st.sampled_from(
+        [
+            "section",
+            "actions",
+            "context",
+            "input",
+            "image",
+            "button",
+            "static_select",
+            "rich_text",
+            "table",
+            "plain_text",
+            "modal",
+            "home",
+        ]
+    )
+)
+JSON = st.recursive(
+    LEAVES,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=5),
+    max_leaves=25,
+)
+
+
+@given(st.lists(JSON, max_size=4))
+def test_no_value_that_json_can_hold_breaks_the_check(blocks: list[Any]) -> None:
+    assert all("[json-pointer:" in problem for problem in check_message_blocks(blocks))
+
+
+@given(st.dictionaries(KEYS, JSON, max_size=6))
+def test_no_view_that_json_can_hold_breaks_the_check(view: Block) -> None:
+    assert all("[json-pointer:" in problem for problem in check_view(view))
 
 
 def test_our_constants_are_the_official_sdks() -> None:

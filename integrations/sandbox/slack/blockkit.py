@@ -45,7 +45,8 @@ def _check_modal_buttons(view: dict[str, Any], problems: Problems) -> None:
 def elements_of(blocks: list[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
     """Every interactive element with the block that holds it."""
     for block in blocks:
-        held = [*(block.get("elements") or []), block.get("accessory"), block.get("element")]
+        several = block.get("elements")
+        held = [*(several if isinstance(several, list) else []), block.get("accessory"), block.get("element")]
         for element in held:
             if isinstance(element, dict) and "action_id" in element:
                 yield block, element
@@ -80,10 +81,11 @@ def _check_unique_blocks(blocks: list[Any], base: str, problems: Problems) -> No
     seen: set[str] = set()
     for index, block in enumerate(blocks):
         block_id = block.get("block_id") if isinstance(block, dict) else None
+        if not isinstance(block_id, str):
+            continue
         if block_id in seen:
             problems.add(f"{base}/{index}/block_id", f"block_id `{block_id}` already exists")
-        if isinstance(block_id, str):
-            seen.add(block_id)
+        seen.add(block_id)
 
 
 def _check_one_focus(blocks: list[Any], base: str, problems: Problems) -> None:
@@ -118,9 +120,11 @@ def _actions(block: dict[str, Any], at: str, problems: Problems) -> None:
     seen: set[str] = set()
     for index, element in enumerate(held):
         action_id = element.get("action_id") if isinstance(element, dict) else None
-        if isinstance(action_id, str) and action_id in seen:
+        if not isinstance(action_id, str):
+            continue
+        if action_id in seen:
             problems.add(f"{at}/elements/{index}/action_id", f"action_id `{action_id}` already exists")
-        seen.add(str(action_id))
+        seen.add(action_id)
 
 
 def _context(block: dict[str, Any], at: str, problems: Problems) -> None:

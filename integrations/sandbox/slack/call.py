@@ -26,6 +26,13 @@ def missing(name: str) -> SlackError:
     return SlackError("invalid_arguments", [f"missing required field: {name}"])
 
 
+def parse_json(text: str | bytes) -> Any:
+    """JSON that can be written again: no NaN and no lone surrogate, which would poison the state."""
+    value = json.loads(text)
+    json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+    return value
+
+
 @dataclass(frozen=True)
 class Call:
     method: str
@@ -56,7 +63,7 @@ class Call:
         if not isinstance(value, str) or value == "":
             return value or None
         try:
-            return json.loads(value)
+            return parse_json(value)
         except ValueError as exc:
             raise SlackError(error, [f"{name} is not valid JSON"]) from exc
 

@@ -1,7 +1,6 @@
 """Carries envelopes to the bot: deadline, signature, redelivery, and a log of all of it."""
 
 import asyncio
-import json
 import time
 from collections import deque
 from collections.abc import Coroutine
@@ -12,6 +11,7 @@ import aiohttp
 from integrations.sandbox.changes import Changes
 from integrations.sandbox.options import SandboxOptions
 from integrations.sandbox.slack import limits, seed
+from integrations.sandbox.slack.call import parse_json
 from integrations.sandbox.slack.envelope import Envelope, Reply
 from integrations.sandbox.slack.signing import signature_headers
 from integrations.sandbox.slack.sockets import Sockets
@@ -152,7 +152,7 @@ def _answer(content_type: str, body: bytes) -> dict[str, Any] | str | None:
     text = body.decode("utf-8", errors="replace").strip()
     if content_type == "application/json" and text:
         try:
-            parsed = json.loads(text)
+            parsed = parse_json(text)
         except ValueError:
             return text
         return parsed if isinstance(parsed, dict) else text

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, HTTPException, Response
+from fastapi import APIRouter, HTTPException, Query, Response
 from pydantic import BaseModel, Field
 
 from integrations.sandbox.slack import seed
@@ -18,8 +18,7 @@ from integrations.sandbox.slack.model import Message, View
 from integrations.sandbox.slack.rates import RateLimiter
 from integrations.sandbox.slack.shapes import message_json, thread_json, view_json
 from integrations.sandbox.slack.web import file_response
-
-SHOWN_MESSAGES = 500
+from integrations.sandbox.slack.workspace import KEPT_MESSAGES
 
 
 class Say(BaseModel):
@@ -128,7 +127,10 @@ class Page:
         ):
             self.router.add_api_route(path, writer, methods=["POST"])
 
-    async def state(self, user: str = seed.ALICE) -> dict[str, Any]:
+    async def state(
+        self, user: str = seed.ALICE, limit: Annotated[int, Query(ge=0, le=KEPT_MESSAGES)] = 500
+    ) -> dict[str, Any]:
+        """Everything that this person sees, with the newest `limit` messages of each channel."""
         state, known = self._workspace.state, self._known_user(user)
         home = state.homes.get(known)
         channels = [c for c in state.channels.values() if c.im_user in (None, known)]
@@ -138,7 +140,7 @@ class Page:
             "users": [person.model_dump() for person in state.users.values()],
             "usergroups": [group.model_dump() for group in state.groups.values()],
             "channels": [channel.model_dump() for channel in channels],
-            "messages": {c.id: self._messages(c.id, known) for c in channels},
+            "messages": {c.id: self._messages(c.id, known, limit) for c in channels},
             "views": [_view(view) for view in self._workspace.stack(known)],
             "home": _view(home) if home else None,
             "limits": {"enabled": self._limiter.enabled},
@@ -227,10 +229,13 @@ class Page:
                 return view
         raise SlackError("view_not_found")
 
-    def _messages(self, channel_id: str, user: str) -> list[dict[str, Any]]:
+    def _messages(self, channel_id: str, user: str, limit: int) -> list[dict[str, Any]]:
         kept = [m for m in self._workspace.messages(channel_id).values() if m.ephemeral_for in (None, user)]
         threads = self._workspace.threads(channel_id)
-        return [self._message(message, threads.get(message.ts, [])) for message in kept[-SHOWN_MESSAGES:]]
+        return [
+            self._message(message, threads.get(message.ts, []))
+            for message in kept[max(0, len(kept) - limit) :]
+        ]
 
     def _message(self, message: Message, replies: list[Message]) -> dict[str, Any]:
         shown = message_json(message, self._desk.options.public_url)

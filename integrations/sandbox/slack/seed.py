@@ -52,10 +52,16 @@ def channels() -> list[Channel]:
         ("C0DIGEST0", "digest"): "The day in numbers",
         ("C0GENERAL", "general"): "Everything else",
     }
-    return [
+    public = [
         Channel(id=channel_id, name=name, members=everyone, purpose=purpose)
         for (channel_id, name), purpose in purposes.items()
     ]
+    return public + [direct(user) for user in users() if not user.is_bot]
+
+
+def direct(user: User) -> Channel:
+    """A person's direct messages with the bot."""
+    return Channel(id="D" + user.id[1:], name=user.name, members=[user.id, BOT_USER], im_user=user.id)
 
 
 def _person(user_id: str, name: str, real_name: str, title: str, *, is_admin: bool = False) -> User:

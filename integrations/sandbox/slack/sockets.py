@@ -12,7 +12,7 @@ import structlog
 from fastapi import WebSocket, WebSocketDisconnect
 
 from integrations.sandbox.slack import limits, seed
-from integrations.sandbox.slack.call import SlackError
+from integrations.sandbox.slack.call import SlackError, parse_json
 from integrations.sandbox.slack.envelope import Envelope, Reply
 
 log = structlog.get_logger(__name__)
@@ -112,7 +112,7 @@ class Sockets:
 
     async def _listen(self, connection: _Connection) -> None:
         while True:
-            ack = await connection.socket.receive_json()
+            ack = parse_json(await connection.socket.receive_text())
             waiting = connection.waiting.get(str(ack.get("envelope_id"))) if isinstance(ack, dict) else None
             if waiting is not None and not waiting.done():
                 waiting.set_result(ack)

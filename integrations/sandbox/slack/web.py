@@ -2,7 +2,6 @@
 
 import asyncio
 import hmac
-import json
 import math
 from typing import Any
 from urllib.parse import parse_qsl, quote
@@ -12,7 +11,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 
 from integrations.sandbox.faults import CutConnection
 from integrations.sandbox.slack import seed
-from integrations.sandbox.slack.call import Call, SlackError
+from integrations.sandbox.slack.call import Call, SlackError, parse_json
 from integrations.sandbox.slack.desk import Desk
 from integrations.sandbox.slack.faults import Fault, Faults
 from integrations.sandbox.slack.files import MAX_BYTES
@@ -155,7 +154,7 @@ async def _arguments(request: Request) -> dict[str, Any]:
 
 def _json_arguments(body: bytes) -> dict[str, Any]:
     try:
-        parsed = json.loads(body)
+        parsed = parse_json(body)
     except ValueError as exc:
         raise SlackError("invalid_json") from exc
     if not isinstance(parsed, dict):

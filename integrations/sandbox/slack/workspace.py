@@ -66,14 +66,8 @@ class Workspace:
         return self.channel(name_or_id)
 
     def direct(self, user_id: str) -> Channel:
-        channel_id = "D" + self.user(user_id).id[1:]
-        if channel_id not in self.state.channels:
-            name = self.user(user_id).name
-            self.state.channels[channel_id] = Channel(
-                id=channel_id, name=name, members=[user_id, seed.BOT_USER], im_user=user_id
-            )
-            self._changed("slack.channel", {"channel": channel_id})
-        return self.state.channels[channel_id]
+        channel = seed.direct(self.user(user_id))
+        return self.state.channels.setdefault(channel.id, channel)
 
     # Messages
 
@@ -101,6 +95,7 @@ class Workspace:
 
     def post(self, message: Message) -> Message:
         message.blocks = with_ids(message.blocks)
+        message.attachments = attachments_with_ids(message.attachments)
         kept = self.messages(message.channel)
         kept[message.ts] = message
         while len(kept) > KEPT_MESSAGES:
@@ -109,9 +104,9 @@ class Workspace:
         return message
 
     def edit(self, message: Message, fields: dict[str, Any]) -> Message:
-        if "blocks" in fields:
-            fields = {**fields, "blocks": with_ids(fields["blocks"])}
         edited = message.model_copy(update={**fields, "edited": {"user": message.user, "ts": self.mint_ts()}})
+        edited.blocks = with_ids(edited.blocks)
+        edited.attachments = attachments_with_ids(edited.attachments)
         self.messages(message.channel)[message.ts] = edited
         self._message_changed("updated", edited, message)
         return edited
@@ -203,6 +198,10 @@ class Workspace:
 def with_ids(blocks: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Slack fills in the ids that the sender left out."""
     return [_block_with_ids(block) for block in blocks]
+
+
+def attachments_with_ids(attachments: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [a | {"blocks": with_ids(a["blocks"])} if a.get("blocks") else a for a in attachments]
 
 
 def with_view_ids(body: dict[str, Any]) -> dict[str, Any]:

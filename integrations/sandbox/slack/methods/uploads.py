@@ -22,7 +22,7 @@ def get_upload_url(desk: Desk, call: Call) -> Answer:
 
 def complete_upload(desk: Desk, call: Call) -> Answer:
     wanted = call.objects("files")
-    if not wanted:
+    if not wanted or not all(isinstance(one, dict) for one in wanted):
         raise missing("files")
     channel_id = call.text("channel_id") or call.text("channels")
     channel = desk.workspace.channel(channel_id) if channel_id else None
