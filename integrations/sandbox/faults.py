@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
-from fastapi import Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field, model_validator
 from starlette.types import Receive, Scope, Send
@@ -83,6 +83,23 @@ class CutConnection(Response):
     async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         headers = [(b"content-length", b"1024"), (b"connection", b"close")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
+
+
+def fault_routes(router: APIRouter, faults: Faults) -> None:
+    """The switches on a stand-in's page API."""
+
+    @router.get("/faults")
+    async def planned() -> list[Fault]:
+        return faults.planned
+
+    @router.post("/faults", status_code=201)
+    async def plan(fault: Fault) -> Fault:
+        faults.plan(fault)
+        return fault
+
+    @router.delete("/faults", status_code=204)
+    async def clear() -> None:
+        faults.clear()
 
 
 def route_class(around: Around) -> type[APIRoute]:

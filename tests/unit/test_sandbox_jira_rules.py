@@ -82,6 +82,12 @@ def test_any_text_is_a_query_or_a_refusal(text: str) -> None:
         jql.parse(text, NOW)
 
 
+@pytest.mark.parametrize("moment", ["-99999999999999d", "2026-13-01", "soon", "--1d"])
+def test_impossible_dates_are_refused(moment: str) -> None:
+    with pytest.raises(JiraRefusal, match="is invalid"):
+        jql.parse(f'created >= "{moment}"', NOW)
+
+
 def test_fields_are_chosen_as_jira_does() -> None:
     fields = {"summary": 1, "labels": 2, "comment": 3}
     assert chosen(fields, ["*all", "-comment"]) == {"summary": 1, "labels": 2}

@@ -89,7 +89,7 @@ def _check_times(what: str, body: Json) -> None:
             continue
         try:
             clock.parse(text)
-        except ValueError as exc:
+        except (ValueError, OverflowError) as exc:
             raise unparsable(
                 what, f'parsing time "{text}" as "2006-01-02 15:04:05": cannot parse it'
             ) from exc

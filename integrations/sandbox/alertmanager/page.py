@@ -10,7 +10,7 @@ from integrations.sandbox.alertmanager.engine import Engine, Filters
 from integrations.sandbox.alertmanager.player import Player
 from integrations.sandbox.alertmanager.scenarios import SCENARIOS, Scenario
 from integrations.sandbox.alertmanager.silences import UnknownSilence
-from integrations.sandbox.faults import Fault, Faults
+from integrations.sandbox.faults import Faults, fault_routes
 
 Json = dict[str, Any]
 
@@ -29,7 +29,7 @@ def page_routes(engine: Engine, player: Player, faults: Faults) -> APIRouter:
     router = APIRouter(prefix="/alerts", tags=["alerts"])
     _show(router, engine, player)
     _act(router, engine, player)
-    _faults(router, faults)
+    fault_routes(router, faults)
     return router
 
 
@@ -68,21 +68,6 @@ def _act(router: APIRouter, engine: Engine, player: Player) -> None:
             engine.expire(silence_id)
         except UnknownSilence as exc:
             raise HTTPException(404, f"There is no silence '{silence_id}'.") from exc
-
-
-def _faults(router: APIRouter, faults: Faults) -> None:
-    @router.get("/faults")
-    async def planned() -> list[Fault]:
-        return faults.planned
-
-    @router.post("/faults", status_code=201)
-    async def plan(fault: Fault) -> Fault:
-        faults.plan(fault)
-        return fault
-
-    @router.delete("/faults", status_code=204)
-    async def clear() -> None:
-        faults.clear()
 
 
 def _scenario(scenario: Scenario, player: Player) -> Json:

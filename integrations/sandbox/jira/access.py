@@ -1,7 +1,6 @@
 """Who calls, and in which shape they get answers: basic authentication, faults, Jira's error bodies."""
 
 import base64
-import binascii
 import hmac
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -73,7 +72,7 @@ class Access:
             return False
         try:
             given = base64.b64decode(encoded, validate=True)
-        except binascii.Error:
+        except ValueError:
             return False
         return hmac.compare_digest(given, f"{self._email}:{self._token}".encode())
 

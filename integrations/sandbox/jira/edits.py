@@ -80,8 +80,9 @@ class Fields:
         if name != "labels" or verb not in ("add", "remove"):
             raise bad(name, f"Field does not support update '{verb}'")
         label = self._labels([operand])[0]
-        without = [old for old in value if old != label]
-        return value if verb == "add" and label in value else [*without, label] if verb == "add" else without
+        if verb == "remove":
+            return [held for held in value if held != label]
+        return value if label in value else [*value, label]
 
     def _check_project(self, wanted: Any) -> None:
         given = wanted if isinstance(wanted, dict) else {}

@@ -241,14 +241,19 @@ def _dated(field: str, operator: str, moment: datetime) -> Predicate:
 
 
 def _moment(value: str, moment: datetime) -> datetime:
-    if ago := AGO.fullmatch(value):
-        return moment - timedelta(**{UNITS[ago[2]]: int(ago[1])})
-    for form in MOMENTS:
+    for form in (*MOMENTS, None):
         try:
-            return datetime.strptime(value, form).replace(tzinfo=UTC)
-        except ValueError:
+            return _ago(value, moment) if form is None else datetime.strptime(value, form).replace(tzinfo=UTC)
+        except (ValueError, OverflowError):
             continue
     raise _refused(
         f"Date value '{value}' is invalid. Valid formats include: 'yyyy/MM/dd HH:mm', 'yyyy-MM-dd HH:mm', "
         "'yyyy/MM/dd', 'yyyy-MM-dd', or a period format e.g. '-5d', '4w 2d'."
     )
+
+
+def _ago(value: str, moment: datetime) -> datetime:
+    ago = AGO.fullmatch(value)
+    if ago is None:
+        raise ValueError(f"'{value}' is no period.")
+    return moment - timedelta(**{UNITS[ago[2]]: int(ago[1])})

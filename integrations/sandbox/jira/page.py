@@ -6,7 +6,7 @@ from fastapi import APIRouter, HTTPException
 from pydantic import BaseModel, Field
 
 from integrations.sandbox.deliveries import Deliveries
-from integrations.sandbox.faults import Fault, Faults
+from integrations.sandbox.faults import Faults, fault_routes
 from integrations.sandbox.jira import adf
 from integrations.sandbox.jira.board import Board
 from integrations.sandbox.jira.edits import Fields
@@ -60,27 +60,13 @@ def page_routes(board: Board, deliveries: Deliveries, faults: Faults) -> APIRout
     router.add_api_route("/issues/{key}/labels", work.label, methods=["POST"])
     router.add_api_route("/issues/{key}/comments", work.comment, methods=["POST"])
     router.add_api_route("/issues/{key}/transition", work.move, methods=["POST"])
-    fault_routes(router, deliveries, faults)
-    return router
+    fault_routes(router, faults)
 
-
-def fault_routes(router: APIRouter, deliveries: Deliveries, faults: Faults) -> None:
     @router.get("/deliveries")
     async def sent() -> list[Json]:
         return deliveries.as_json()
 
-    @router.get("/faults")
-    async def planned() -> list[Fault]:
-        return faults.planned
-
-    @router.post("/faults", status_code=201)
-    async def plan(fault: Fault) -> Fault:
-        faults.plan(fault)
-        return fault
-
-    @router.delete("/faults", status_code=204)
-    async def clear() -> None:
-        faults.clear()
+    return router
 
 
 async def samples() -> list[Json]:

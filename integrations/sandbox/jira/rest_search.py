@@ -1,7 +1,6 @@
 """REST: search. The old `/search` answers 410, as Jira Cloud does since it was removed there."""
 
 import base64
-import binascii
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Query
@@ -67,7 +66,7 @@ def page_of(board: Board, who: Caller, asked: Search) -> Json:
     """Without `fields` Jira gives ids only."""
     matches = found(board, asked.jql)
     start = _offset(asked.next_page_token)
-    end = start + max(0, min(asked.max_results or 50, MAX_PAGE))
+    end = start + max(1, min(asked.max_results or 50, MAX_PAGE))
     page: Json = {
         "issues": [_bean(who, issue, asked) for issue in matches[start:end]],
         "isLast": end >= len(matches),
@@ -91,6 +90,6 @@ def _offset(token: str | None) -> int:
     if not token:
         return 0
     try:
-        return int(base64.urlsafe_b64decode(token).removeprefix(b"offset="))
-    except (binascii.Error, ValueError) as exc:
+        return max(0, int(base64.urlsafe_b64decode(token).removeprefix(b"offset=")))
+    except ValueError as exc:
         raise JiraRefusal(400, "The nextPageToken is invalid or has expired.") from exc
