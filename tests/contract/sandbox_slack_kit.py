@@ -1,6 +1,7 @@
 """A sandbox on a free port, and a bot that checks signatures and answers as a test tells it."""
 
 import json
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -83,8 +84,8 @@ class Sandbox:
 
 
 @contextmanager
-def running(**options: Any) -> Iterator[Sandbox]:
-    bot, bot_socket, own_socket = Bot(), listening(), listening()
+def running(own_socket: socket.socket | None = None, **options: Any) -> Iterator[Sandbox]:
+    bot, bot_socket, own_socket = Bot(), listening(), own_socket or listening()
     addresses = {"bot_url": address(bot_socket), "public_url": address(own_socket)}
     chosen = SandboxOptions(**{**addresses, "retry_scale": 0.0, "echo_own_messages": False, **options})
     with ExitStack() as stack:
