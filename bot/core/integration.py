@@ -1,12 +1,12 @@
 """What an adapter package gives the product: a source of deliveries, a port, or both.
 
 An entry point of the group `signalbox.integrations` names a function `connect(services) -> Integration`.
-It must be cheap and import nothing heavy: the web process calls it too, and needs only `source`.
+It must be cheap and import nothing heavy: the web process calls it too, and needs only the sources.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Protocol
@@ -22,9 +22,13 @@ PortName = Literal["chat", "tickets", "alerts"]
 class Source(Protocol):
     """Turns one system's deliveries into events. Pure: no I/O, the clock is an argument."""
 
-    name: str
-    max_body: int
-    """Bytes; larger bodies are answered 413 before they are read whole."""
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def max_body(self) -> int:
+        """Bytes; larger bodies are answered 413 before they are read whole."""
+        ...
 
     def verify(self, delivery: Delivery, now: datetime) -> None:
         """Raise BadDelivery(status=401) unless the delivery is authentic and fresh."""
@@ -57,10 +61,9 @@ class Integration:
     """`port` builds the adapter on first use; None when the system is not configured."""
 
     name: str
-    source: Source | None = None
+    sources: tuple[Source, ...] = ()
     provides: PortName | None = None
     port: Callable[[], Any] | None = None
-    payloads: Mapping[str, type[Payload]] | None = None
 
 
 Connect = Callable[[Services], Integration]

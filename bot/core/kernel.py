@@ -62,7 +62,7 @@ class Kernel:
 
     @cached_property
     def sources(self) -> dict[str, Source]:
-        found = [i.source for i in self.integrations.values() if i.source is not None]
+        found = [source for i in self.integrations.values() for source in i.sources]
         return {source.name: source for source in [*found, ScheduleSource()]}
 
     def _groups_of(self, user_id: str) -> frozenset[str]:

@@ -140,7 +140,7 @@ class World:
 
         def connect(services: Services) -> Integration:
             self.chat = Chat(services)
-            return Integration("test", Source(), "chat", lambda: self.chat)  # type: ignore[arg-type]
+            return Integration("test", (Source(),), "chat", lambda: self.chat)  # type: ignore[arg-type]
 
         self.kernel = Kernel(settings, db, registry, [connect], enqueue=self.woken.extend, clock=self.clock)
         self.runner = Runner(self.kernel, "w1")

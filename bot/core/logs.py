@@ -1,0 +1,93 @@
+"""Logs: structlog for our own and foreign loggers, JSON unless somebody reads a terminal.
+
+Event names are constants (`run.finished`), data stands in keywords, secrets are masked by key and value.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+import structlog
+from structlog.typing import EventDict, Processor
+
+from bot.core.settings import Settings
+
+_SECRET_KEY = re.compile(r"token|secret|password|authorization|cookie|api_key|signature", re.IGNORECASE)
+_SHORTEST_SECRET = 6
+MASK = "***"
+
+
+def configure_logs(settings: Settings, secrets: Iterable[str] = ()) -> None:
+    """Set up logging for this process; `secrets` are masked wherever they appear."""
+    as_json = settings.log_format == "json" or (settings.log_format == "auto" and not sys.stderr.isatty())
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        _mask(frozenset(s for s in secrets if len(s) >= _SHORTEST_SECRET)),
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    renderer: Processor = (
+        structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(colors=True)
+    )
+    handler = logging.StreamHandler()
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(settings.log_level.upper())
+    for noisy in ("httpx2", "httpcore2", "slack_bolt", "alembic", "urllib3", "celery.worker.strategy"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def _mask(secrets: frozenset[str]) -> Processor:
+    def mask(value: Any) -> Any:
+        if isinstance(value, str):
+            for secret in secrets:
+                value = value.replace(secret, MASK)
+            return value
+        if isinstance(value, dict):
+            return {k: MASK if _SECRET_KEY.search(str(k)) else mask(v) for k, v in value.items()}
+        return [mask(v) for v in value] if isinstance(value, list | tuple) else value
+
+    def process(_logger: Any, _method: str, event: EventDict) -> EventDict:
+        masked: EventDict = mask(dict(event))
+        return masked
+
+    return process
+
+
+def known_secrets(settings: Settings) -> list[str]:
+    """Every secret among the settings, to be masked in logs."""
+    found: list[str] = []
+
+    def collect(value: Any) -> None:
+        if hasattr(value, "get_secret_value"):
+            found.append(value.get_secret_value())
+        elif isinstance(value, dict):
+            for inner in value.values():
+                collect(inner)
+
+    collect(_plain(settings))
+    return found
+
+
+def _plain(model: Any) -> Any:
+    if hasattr(model, "model_fields_set"):
+        return {name: _plain(getattr(model, name)) for name in type(model).model_fields}
+    return {k: _plain(v) for k, v in model.items()} if isinstance(model, dict) else model

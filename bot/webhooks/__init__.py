@@ -1,0 +1,1 @@
+"""HTTP webhooks: verified, stored, answered."""

@@ -1,0 +1,87 @@
+"""POST /webhooks/…: verify, normalise, commit, answer. Nothing else happens before the 2xx."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+import structlog
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from bot.core import metrics
+from bot.core.errors import BadDelivery, Transient
+from bot.core.events import Delivery, Receipt
+from bot.core.intake import Intake
+from bot.core.integration import Source
+from bot.webhooks.body import read_limited
+
+log = structlog.get_logger()
+RETRY_AFTER = "5"
+_PUBLIC = {400: "malformed", 401: "not authentic", 404: "unknown source", 413: "too large"}
+
+
+class Webhooks:
+    """Args:
+    sources: by the name that stands in the path; Slack's and the clock's have no door here.
+    intake: built when the process starts to serve, hence a function.
+    """
+
+    def __init__(
+        self, sources: Mapping[str, Source], intake: Callable[[], Intake], clock: Callable[[], datetime]
+    ) -> None:
+        self._sources = {name: s for name, s in sources.items() if name not in {"slack", "schedule"}}
+        self._intake = intake
+        self._clock = clock
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/webhooks/generic/{name}", self.receive_generic, methods=["POST"]),
+            Route("/webhooks/{source}", self.receive, methods=["POST"]),
+        ]
+
+    async def receive(self, request: Request) -> Response:
+        return await self._receive(request, request.path_params["source"])
+
+    async def receive_generic(self, request: Request) -> Response:
+        return await self._receive(request, "generic", request.path_params["name"])
+
+    async def _receive(self, request: Request, source_name: str, name: str = "") -> Response:
+        with metrics.ACK_SECONDS.labels(source_name if source_name in self._sources else "unknown").time():
+            try:
+                receipt = await self._accept(request, source_name, name)
+            except BadDelivery as exc:
+                return self._refuse(source_name, exc)
+            except Transient as exc:
+                log.error("delivery.not_stored", source=source_name, error=str(exc))
+                return JSONResponse(
+                    {"error": "not stored; send it again"}, 503, headers={"Retry-After": RETRY_AFTER}
+                )
+        if receipt is None:
+            return JSONResponse({"ignored": True}, 202)
+        outcome = "duplicate" if receipt.duplicate else "accepted"
+        metrics.INBOX_RECEIVED.labels(source_name, outcome).inc()
+        return JSONResponse({"id": receipt.event_id, "duplicate": receipt.duplicate}, 202)
+
+    async def _accept(self, request: Request, source_name: str, name: str) -> Receipt | None:
+        source = self._sources.get(source_name)
+        if source is None:
+            raise BadDelivery(f"There is no webhook source {source_name!r}.", status=404)
+        headers: dict[str, str] = dict(request.headers)
+        body = await read_limited(headers, request.stream(), source.max_body)
+        delivery = Delivery(source_name, body, headers, name)
+        now = self._clock()
+        source.verify(delivery, now)
+        event = source.normalise(delivery, now)
+        return None if event is None else await self._intake().accept(event)
+
+    def _refuse(self, source_name: str, exc: BadDelivery) -> Response:
+        known = source_name if source_name in self._sources else "unknown"
+        metrics.INBOX_RECEIVED.labels(known, "refused").inc()
+        log.warning("delivery.refused", source=known, status=exc.status, error=str(exc))
+        body: dict[str, Any] = {"error": _PUBLIC.get(exc.status, "refused")}
+        if exc.status in {400, 413}:  # the sender's to mend, and it proved who it is
+            body["detail"] = str(exc)
+        return JSONResponse(body, exc.status)

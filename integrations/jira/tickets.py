@@ -1,0 +1,119 @@
+"""Jira's REST API as the tickets port, through the `jira` library."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any
+
+import requests
+from jira import JIRA
+from jira.exceptions import JIRAError
+
+from bot.core.errors import ConfigError, Permanent, SignalboxError, Transient
+from bot.core.events import Ticket
+from bot.core.ports import Health, idempotent
+from bot.core.settings import JiraSettings
+from integrations.jira import adf
+from integrations.jira.source import ticket_of
+
+TIMEOUT_SECONDS = 15
+PROPERTY = "signalbox."
+
+
+class JiraTickets:
+    def __init__(self, settings: JiraSettings) -> None:
+        if settings.api_token is None:
+            raise ConfigError(
+                "JIRA_URL is set but JIRA_API_TOKEN is not; make a token for the bot's account."
+            )
+        self._settings = settings
+        self._token = settings.api_token.get_secret_value()
+
+    @cached_property
+    def _jira(self) -> JIRA:
+        """The client; max_retries=0 because waiting is the inbox's business, not a sleeping worker's."""
+        return JIRA(
+            server=self._settings.url.rstrip("/"),
+            basic_auth=(self._settings.email, self._token),
+            options={"rest_api_version": "3"},
+            get_server_info=False,
+            max_retries=0,
+            timeout=TIMEOUT_SECONDS,
+        )
+
+    def get(self, key: str) -> Ticket:
+        with _translated(f"read {key}"):
+            return ticket_of(self._jira.issue(key).raw, self._settings.url)
+
+    @idempotent
+    def add_label(self, *, key: str, label: str, step_key: str) -> None:
+        """Add a label as an operation: labels that others set meanwhile stay."""
+        del step_key
+        with _translated(f"add the label {label!r} to {key}"):
+            self._request("PUT", f"issue/{key}", {"update": {"labels": [{"add": label}]}})
+
+    def comment(self, *, key: str, text: str, step_key: str) -> str:
+        """Comment on a ticket; the comment carries the step's key as a property."""
+        body = {
+            "body": adf.from_text(text),
+            "properties": [{"key": PROPERTY + step_key, "value": {"step": step_key}}],
+        }
+        with _translated(f"comment on {key}"):
+            return str(self._request("POST", f"issue/{key}/comment", body)["id"])
+
+    def reconcile_comment(self, *, key: str, text: str, step_key: str) -> str | None:
+        del text
+        with _translated(f"read the comments of {key}"):
+            answer = self._request("GET", f"issue/{key}/comment?expand=properties&orderBy=-created", None)
+        wanted = PROPERTY + step_key
+        for comment in answer.get("comments", []):
+            if any(entry.get("key") == wanted for entry in comment.get("properties", ())):
+                return str(comment["id"])
+        return None
+
+    def health(self) -> Health:
+        try:
+            with _translated("read /myself"):
+                self._jira.myself()
+        except SignalboxError as exc:
+            return Health(status="down", detail=str(exc))
+        return Health()
+
+    def _request(self, method: str, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
+        url = f"{self._settings.url.rstrip('/')}/rest/api/3/{path}"
+        # The library's own methods read the issue before and after each write; its session does not.
+        session: Any = self._jira._session  # noqa: SLF001
+        response = session.request(method, url, **({} if body is None else {"json": body}))
+        return dict(response.json()) if response.content else {}
+
+
+@contextmanager
+def _translated(what: str) -> Iterator[None]:
+    try:
+        yield
+    except JIRAError as exc:
+        raise _error(what, exc) from exc
+    except requests.RequestException as exc:
+        raise Transient(f"Jira did not answer when asked to {what}: {type(exc).__name__}.") from exc
+
+
+def _error(what: str, exc: JIRAError) -> SignalboxError:
+    status = exc.status_code or 0
+    after = exc.response.headers.get("Retry-After", "") if exc.response is not None else ""
+    if status == 429 or status >= 500 or status == 0:
+        return Transient(
+            f"Jira answered {status or 'nothing'} when asked to {what}.",
+            retry_after=float(after) if after.isdigit() else None,
+        )
+    if status in {401, 403}:
+        return Permanent(
+            f"Jira refused to {what} ({status}): check JIRA_EMAIL and JIRA_API_TOKEN, and that the "
+            "account may edit issues in this project."
+        )
+    if status == 404:
+        return Permanent(
+            f"Jira could not {what}: there is no such issue, or the bot's account may not see it."
+        )
+    return Permanent(f"Jira refused to {what} ({status}): {(exc.text or '')[:300]}")
