@@ -65,7 +65,8 @@ class Buttons:
             group = pressable.group or base
             row = self._row(pressable, plugin, group)
             rows[row["id"]] = row
-            return pressable.model_copy(update={"id": row["id"], "group": group})
+            named = f"{plugin}:{pressable.action}"
+            return pressable.model_copy(update={"id": row["id"], "group": group, "action": named})
 
         changed = _map_pressables(message, with_id)
         if rows:

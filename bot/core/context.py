@@ -14,7 +14,7 @@ from bot.core.declare import Handler
 from bot.core.errors import Permanent
 from bot.core.events import Event, Payload, ReplyTo
 from bot.core.memory import Documents, Records
-from bot.core.messages import Markup, Message, Section, Text
+from bot.core.messages import Markup, Message, Modal, Section, Text
 from bot.core.ports import Alerts, Chat, Tickets
 from bot.core.trace import Trace
 
@@ -70,15 +70,18 @@ class Context:
         buttons as their group, so that a claim outlasts updates.
         """
         base = str(kwargs.get("key") or f"{self.event.id}/{name}")
-        arguments = {
-            key: self._kernel.buttons.register(value, self.handler.plugin, base)
-            if isinstance(value, Message)
-            else value
-            for key, value in kwargs.items()
-        }
+        arguments = {key: self._named(value, base) for key, value in kwargs.items()}
         full_name = f"{self.handler.name}/{name}"
         self.log.debug("step.started", step=name)
         return self._kernel.steps.run(self.event.id, full_name, call, arguments)
+
+    def _named(self, value: Any, base: str) -> Any:
+        """Buttons and forms as they travel: under this plugin's name, buttons with their ids."""
+        if isinstance(value, Message):
+            return self._kernel.buttons.register(value, self.handler.plugin, base)
+        if isinstance(value, Modal):
+            return value.model_copy(update={"view": f"{self.handler.plugin}:{value.view}"})
+        return value
 
     def reply(self, answer: Message | Text, *, public: bool = False) -> None:
         """Answer the person whose command, click or form this run handles."""

@@ -9,6 +9,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from pydantic import SecretStr
@@ -33,7 +34,7 @@ def hmac_sha256(delivery: Delivery, secret: bytes, header: str) -> None:
 
 
 def zendesk(delivery: Delivery, secret: bytes, now: datetime) -> None:
-    """Base64 of HMAC-SHA256(timestamp + body); the timestamp has a header of its own (developer.zendesk.com)."""
+    """Base64 of HMAC-SHA256(timestamp + body), the timestamp in a header (developer.zendesk.com)."""
     stamp = delivery.headers.get("x-zendesk-webhook-signature-timestamp", "")
     _check_fresh(_iso_time(stamp), now)
     digest = hmac.new(secret, stamp.encode() + delivery.body, hashlib.sha256).digest()
@@ -41,7 +42,7 @@ def zendesk(delivery: Delivery, secret: bytes, now: datetime) -> None:
     _compare(expected, delivery.headers.get("x-zendesk-webhook-signature", ""), "X-Zendesk-Webhook-Signature")
 
 
-def slack(body: bytes, headers: dict[str, str], secret: bytes, now: datetime) -> None:
+def slack(body: bytes, headers: Mapping[str, str], secret: bytes, now: datetime) -> None:
     """`v0=<hex of HMAC-SHA256("v0:timestamp:body")>`, not older than five minutes (docs.slack.dev)."""
     stamp = headers.get("x-slack-request-timestamp", "")
     if not (stamp.isascii() and stamp.isdigit() and len(stamp) < 16):

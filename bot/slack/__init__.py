@@ -1,0 +1,1 @@
+"""Slack's front door: HTTP and Socket Mode in, committed events out."""

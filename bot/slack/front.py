@@ -1,0 +1,154 @@
+"""The Slack front end: verify, let Bolt read, commit, answer. Handlers run in workers.
+
+One middleware of ours takes every request, so Bolt neither scans listeners nor waits in its
+acknowledgement loop (docs/decisions/0002).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+import structlog
+from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
+from slack_bolt.async_app import AsyncApp
+from slack_bolt.authorization import AuthorizeResult
+from slack_bolt.middleware.async_middleware import AsyncMiddleware
+from slack_bolt.request.async_request import AsyncBoltRequest
+from slack_bolt.response import BoltResponse
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from bot.core import metrics
+from bot.core.errors import BadDelivery, Transient
+from bot.core.events import NewEvent
+from bot.core.intake import Intake
+from bot.core.registry import Registry
+from bot.core.settings import SlackSettings
+from bot.slack.normalise import Say, normalise
+from bot.webhooks import signatures
+from bot.webhooks.body import read_limited
+
+log = structlog.get_logger()
+MAX_BODY = 1_000_000
+NOT_TAKEN = "Signalbox can't take this right now: nothing was run. Please try again in a minute."
+
+
+class SlackFront:
+    """Args:
+    intake: built when the process starts to serve, hence a function.
+    """
+
+    def __init__(
+        self,
+        settings: SlackSettings,
+        registry: Registry,
+        intake: Callable[[], Intake],
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._socket: AsyncSocketModeHandler | None = None
+        self._app = AsyncApp(
+            process_before_response=True,
+            request_verification_enabled=False,  # done before Bolt: its own answers 500 to a bad timestamp
+            ignoring_self_events_enabled=False,  # done by normalise, which needs no call to Slack
+            attaching_function_token_enabled=False,
+            authorize=_authorize,
+        )
+        self._app.use(_CatchAll(registry, intake))
+
+    def routes(self) -> list[Route]:
+        return [Route("/slack/events", self._receive, methods=["POST"])]
+
+    async def start(self) -> None:
+        """Connect by Socket Mode when an app token is set; Bolt keeps the connection up."""
+        if self._settings.app_token is None:
+            return
+        self._socket = AsyncSocketModeHandler(self._app, self._settings.app_token.get_secret_value())
+        self._socket.client.web_client.base_url = self._settings.api_url
+        await self._socket.connect_async()  # type: ignore[no-untyped-call]
+        log.info("slack.socket_connected")
+
+    async def stop(self) -> None:
+        if self._socket is not None:
+            await self._socket.close_async()  # type: ignore[no-untyped-call]
+
+    async def _receive(self, request: Request) -> Response:
+        headers: dict[str, str] = dict(request.headers)
+        with metrics.ACK_SECONDS.labels("slack").time():
+            try:
+                body = await read_limited(headers, request.stream(), MAX_BODY)
+                answer = await self.dispatch(body, headers)
+            except BadDelivery as exc:
+                metrics.INBOX_RECEIVED.labels("slack", "refused").inc()
+                log.warning("delivery.refused", source="slack", status=exc.status, error=str(exc))
+                return Response("", exc.status)
+        kind = answer.headers.get("content-type", ["text/plain"])[0]
+        return Response(answer.body, answer.status, media_type=kind)
+
+    async def dispatch(self, body: bytes, headers: Mapping[str, str]) -> BoltResponse:
+        """One HTTP request; header names are lower-case. BadDelivery when it is not Slack's."""
+        secret = signatures.secret_of(self._settings.signing_secret, "SLACK_SIGNING_SECRET")
+        signatures.slack(body, headers, secret, self._clock())
+        try:
+            request = AsyncBoltRequest(body=body.decode(), headers={k: [v] for k, v in headers.items()})
+        except (UnicodeDecodeError, ValueError) as exc:
+            raise BadDelivery(f"Slack's body could not be read: {exc}.") from exc
+        return await self._app.async_dispatch(request)
+
+
+class _CatchAll(AsyncMiddleware):
+    """Takes every request that Bolt has read, from HTTP or a socket."""
+
+    def __init__(self, registry: Registry, intake: Callable[[], Intake]) -> None:
+        self._registry = registry
+        self._intake = intake
+
+    async def async_process(
+        self,
+        *,
+        req: AsyncBoltRequest,
+        resp: BoltResponse,  # noqa: ARG002  # Bolt's signature
+        next: Callable[[], Awaitable[BoltResponse]],  # noqa: ARG002
+    ) -> BoltResponse:
+        try:
+            wanted = normalise(req.body, self._registry)
+        except BadDelivery as exc:
+            log.warning("delivery.refused", source="slack", status=400, error=str(exc))
+            return BoltResponse(status=400, body="")
+        if isinstance(wanted, Say):
+            return _say(wanted.text, req.body)
+        return await self._store(wanted, req.body)
+
+    async def _store(self, event: NewEvent, body: Mapping[str, Any]) -> BoltResponse:
+        try:
+            receipt = await self._intake().accept(event)
+        except Transient as exc:
+            log.error("delivery.not_stored", source="slack", kind=event.kind, error=str(exc))
+            if body.get("type") == "event_callback":
+                return BoltResponse(status=503, body="")  # Slack sends it again
+            return _say(NOT_TAKEN, body)
+        outcome = "duplicate" if receipt.duplicate else "accepted"
+        metrics.INBOX_RECEIVED.labels("slack", outcome).inc()
+        return BoltResponse(status=200, body="")
+
+
+def _say(text: str, body: Mapping[str, Any]) -> BoltResponse:
+    """Answer in the acknowledgement itself, where the payload's kind allows it."""
+    if not text or body.get("type") == "event_callback":
+        return BoltResponse(status=200, body="")
+    if body.get("type") == "view_submission":
+        block = next(iter(body["view"].get("state", {}).get("values") or {"": None}))
+        errors = {"response_action": "errors", "errors": {block: text}}
+        return BoltResponse(status=200, body=errors)
+    return BoltResponse(
+        status=200, body={"response_type": "ephemeral", "replace_original": False, "text": text}
+    )
+
+
+async def _authorize() -> AuthorizeResult:
+    """The front never calls Slack, so it needs no token of the workspace."""
+    return AuthorizeResult(enterprise_id=None, team_id=None)
