@@ -96,12 +96,17 @@ class User(Payload):
 
 
 class ReplyTo(Payload):
-    """Where an answer to a person goes: the response URL while it lives, else the channel."""
+    """Where an answer to a person goes: the response URL while it lives, else the channel.
+
+    `replaceable` says that a second answer through the URL may replace the first (a command's may;
+    a click's would replace the message with the button).
+    """
 
     channel: str
     user: str
     response_url: str = ""
     thread_ts: str = ""
+    replaceable: bool = False
 
 
 class Command(Payload):

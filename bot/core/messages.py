@@ -164,14 +164,20 @@ Block = Annotated[
     Field(discriminator="kind"),
 ]
 Severity = Literal["", "good", "info", "warning", "critical"]
+Priority = Literal["high", "normal", "low"]
 
 
 class Message(_Part):
-    """`text` is the fallback for notifications and screen readers; always set."""
+    """`text` is the fallback for notifications and screen readers; always set.
+
+    `priority` decides who goes first when the chat's rate limit is near: answers to people are high,
+    digests low.
+    """
 
     text: str
     blocks: tuple[Block, ...] = ()
     severity: Severity = ""
+    priority: Priority = "normal"
 
     def pressables(self) -> Iterator[Button | Select]:
         for block in self.blocks:

@@ -47,8 +47,8 @@ class Chat(Protocol):
         """Post a new message, once."""
         ...
 
-    def reply(self, *, to: ReplyTo, message: Message, step_key: str, public: bool = False) -> None:
-        """Answer a person; only they see it unless `public`. A repetition replaces the first answer."""
+    def reply(self, *, to: ReplyTo, message: Message, step_key: str, public: bool = False) -> bool:
+        """Answer a person; only they see it unless `public`. True once it was handed over."""
         ...
 
     def refresh(self, *, ref: MessageRef, step_key: str) -> None:

@@ -64,7 +64,7 @@ def _command(body: Json, registry: Registry) -> Normalised:
         name=name,
         text=text.strip(),
         user=user,
-        reply_to=_reply_to(body, body["channel_id"], user),
+        reply_to=_reply_to(body, body["channel_id"], user).model_copy(update={"replaceable": True}),
         trigger_id=body.get("trigger_id", ""),
     )
     keys = (DedupeKey(f"slack:command:{payload.trigger_id}"),) if payload.trigger_id else ()

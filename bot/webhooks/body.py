@@ -6,21 +6,26 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
+from starlette.requests import ClientDisconnect
+
 from bot.core.errors import BadDelivery
 
 
 async def read_limited(headers: Mapping[str, str], stream: AsyncIterator[bytes], limit: int) -> bytes:
     """The body, or 413 as soon as it is known to be too large."""
     announced = headers.get("content-length", "")
-    if announced.isdigit() and int(announced) > limit:
+    if announced.isdecimal() and int(announced) > limit:
         raise _too_large(limit)
     parts: list[bytes] = []
     size = 0
-    async for part in stream:
-        size += len(part)
-        if size > limit:
-            raise _too_large(limit)
-        parts.append(part)
+    try:
+        async for part in stream:
+            size += len(part)
+            if size > limit:
+                raise _too_large(limit)
+            parts.append(part)
+    except ClientDisconnect as exc:
+        raise BadDelivery(f"The sender hung up after {size:,} bytes of the body.") from exc
     return b"".join(parts)
 
 

@@ -6,7 +6,6 @@ Each raises `BadDelivery(401)` whose message goes to the log. The sender is told
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
 from collections.abc import Mapping
@@ -64,7 +63,7 @@ def basic(delivery: Delivery, username: str, password: bytes) -> None:
     scheme, _, given = delivery.headers.get("authorization", "").partition(" ")
     try:
         decoded = base64.b64decode(given, validate=True) if scheme.lower() == "basic" else b""
-    except binascii.Error as exc:
+    except ValueError as exc:  # not ASCII, or not base64
         raise BadDelivery("The Authorization header is not valid base64.", status=401) from exc
     if not hmac.compare_digest(username.encode() + b":" + password, decoded):
         raise BadDelivery("User name or password is wrong.", status=401)

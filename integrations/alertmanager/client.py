@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx2
 from pydantic import TypeAdapter, ValidationError
@@ -13,11 +13,14 @@ from bot.core.errors import Permanent, Transient
 from bot.core.events import AlertGroup
 from bot.core.ports import Health, Matcher, Silence, idempotent
 from bot.core.settings import AlertmanagerSettings
-from integrations.alertmanager.models import ApiGroup, ApiSilence
+from integrations.alertmanager.models import ApiGroup, ApiSilence, ApiStatus, Created
 
 TIMEOUT = httpx2.Timeout(10.0, connect=3.0)
 _GROUPS = TypeAdapter(list[ApiGroup])
 _SILENCES = TypeAdapter(list[ApiSilence])
+_CREATED = TypeAdapter(Created)
+_STATUS = TypeAdapter(ApiStatus)
+T = TypeVar("T")
 
 
 class AlertmanagerClient:
@@ -29,11 +32,10 @@ class AlertmanagerClient:
         self._base = settings.url.rstrip("/") + "/api/v2"
 
     def groups(self) -> Sequence[AlertGroup]:
-        found = self._get("/alerts/groups", _GROUPS)
-        return [group.value() for group in found]
+        return [group.value() for group in _read(_GROUPS, self._send("GET", "/alerts/groups"))]
 
     def silences(self) -> Sequence[Silence]:
-        return [silence.value() for silence in self._get("/silences", _SILENCES)]
+        return [silence.value() for silence in _read(_SILENCES, self._send("GET", "/silences"))]
 
     def silence(
         self,
@@ -55,9 +57,9 @@ class AlertmanagerClient:
             "createdBy": created_by,
             "comment": f"{comment} [{step_key}]",
         }
-        answer = self._send("POST", "/silences", json=body).json()
+        response = self._send("POST", "/silences", json=body)
         return Silence(
-            id=str(answer["silenceID"]),
+            id=_read(_CREATED, response).id,
             matchers=matchers,
             ends_at=ends_at,
             created_by=created_by,
@@ -84,35 +86,37 @@ class AlertmanagerClient:
 
     def health(self) -> Health:
         try:
-            self._send("GET", "/status")
+            _read(_STATUS, self._send("GET", "/status"))
         except (Transient, Permanent) as exc:
             return Health(status="down", detail=str(exc))
         return Health()
 
-    def _get(self, path: str, adapter: TypeAdapter[Any]) -> Any:
-        try:
-            return adapter.validate_json(self._send("GET", path).content)
-        except ValidationError as exc:
-            raise Permanent(
-                f"Alertmanager's answer to GET {path} is not API v2: check that ALERTMANAGER_URL is its base."
-            ) from exc
-
     def _send(self, method: str, path: str, **kwargs: Any) -> httpx2.Response:
         try:
             response = self._client.request(method, self._base + path, **kwargs)
-        except httpx2.TransportError as exc:
-            raise Transient(f"Alertmanager did not answer {method} {path}: {exc}.") from exc
+        except httpx2.RequestError as exc:
+            raise Transient(f"Alertmanager did not answer {method} {path}: {type(exc).__name__}.") from exc
         if response.status_code >= 500 or response.status_code == 429:
             after = response.headers.get("retry-after", "")
             raise Transient(
                 f"Alertmanager answered {response.status_code} to {method} {path}.",
-                retry_after=float(after) if after.isdigit() else None,
+                retry_after=float(after) if after.isdecimal() else None,
             )
-        if response.status_code >= 400:
+        if response.status_code >= 300:
             raise Permanent(
                 f"Alertmanager refused {method} {path} with {response.status_code}: {response.text[:300]}"
             )
         return response
+
+
+def _read(adapter: TypeAdapter[T], response: httpx2.Response) -> T:
+    try:
+        return adapter.validate_json(response.content)
+    except ValidationError as exc:
+        raise Permanent(
+            f"The answer to {response.request.method} {response.request.url.path} is not Alertmanager's "
+            "API v2: check that ALERTMANAGER_URL is its base."
+        ) from exc
 
 
 def _stamp(at: datetime) -> str:

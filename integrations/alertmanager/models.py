@@ -58,9 +58,13 @@ class Notification(_Wire):
     external_url: str = Field("", alias="externalURL")
     alerts: list[WebhookAlert]
 
+    @property
+    def key(self) -> str:
+        return group_key(self.receiver, self.group_labels)
+
     def value(self) -> AlertGroup:
         return AlertGroup(
-            key=group_key(self.receiver, self.group_labels),
+            key=self.key,
             receiver=self.receiver,
             status=self.status,
             group_labels=self.group_labels,
@@ -167,6 +171,20 @@ class ApiSilence(_Wire):
             comment=self.comment,
             state=self.status.state,
         )
+
+
+class Created(_Wire):
+    """The answer to POST /api/v2/silences."""
+
+    id: str = Field(alias="silenceID")
+
+
+class _Version(_Wire):
+    version: str
+
+
+class ApiStatus(_Wire):
+    version: _Version = Field(alias="versionInfo")
 
 
 def group_key(receiver: str, labels: Mapping[str, str]) -> str:

@@ -46,17 +46,10 @@ class AlertmanagerSource:
                 delivery.body,
                 dead=f"Not an Alertmanager v4 payload: {_words(exc)}",
             )
-        group = notification.value()
         key = DedupeKey(f"alertmanager:{notification.fingerprint()}", self._settings.duplicate_window)
-        return NewEvent(
-            self.name,
-            KIND,
-            group.key,
-            delivery.body,
-            (key,),
-            f"alertmanager:{group.key}",
-            actor="alertmanager",
-        )
+        group = notification.key
+        serial = f"alertmanager:{group}"
+        return NewEvent(self.name, KIND, group, delivery.body, (key,), serial, actor="alertmanager")
 
     def parse(self, kind: str, body: bytes) -> Payload:  # noqa: ARG002  # there is one kind
         try:

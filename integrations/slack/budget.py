@@ -1,0 +1,95 @@
+"""One rate budget for all workers, kept in Redis: per method, and per channel for posts.
+
+Figures from docs.slack.dev, "Rate limits": tiers per method and workspace, about one post a second and
+channel. A Retry-After that one worker is given holds for all.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import structlog
+from limits import RateLimitItem, parse
+from limits.errors import StorageError
+from limits.storage import MemoryStorage, RedisStorage
+from limits.strategies import MovingWindowRateLimiter
+
+from bot.core.errors import Throttled
+from bot.core.messages import Priority
+
+log = structlog.get_logger()
+TIER_2, TIER_3, TIER_4 = parse("20/minute"), parse("50/minute"), parse("100/minute")
+METHODS: dict[str, RateLimitItem] = {
+    "chat.postMessage": parse("200/minute"),
+    "chat.postEphemeral": TIER_4,
+    "chat.update": TIER_3,
+    "conversations.history": TIER_3,
+    "conversations.list": TIER_2,
+    "usergroups.list": TIER_2,
+    "views.open": TIER_4,
+}
+PER_CHANNEL = parse("4/4 seconds")
+# What a priority must leave for the ones above it.
+RESERVE: dict[Priority, float] = {"high": 0.0, "normal": 0.2, "low": 0.5}
+PATIENCE_SECONDS = 1.0
+_POLL_SECONDS = 0.05
+
+
+class Budget:
+    def __init__(self, redis_url: str, workspace: str, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._workspace = workspace
+        self._sleep = sleep
+        self._shared = MovingWindowRateLimiter(_storage(redis_url))
+        self._local = MovingWindowRateLimiter(MemoryStorage())
+        self._down = False
+
+    def take(self, method: str, channel: str = "", priority: Priority = "normal") -> None:
+        """Take one call, waiting up to a second; else Throttled with the seconds that it will take."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while (wait := self._wait_for(method, channel, priority)) > 0:
+            if time.monotonic() + min(wait, _POLL_SECONDS) > deadline or wait > PATIENCE_SECONDS:
+                raise Throttled(f"The rate budget for {method} is used up.", retry_after=wait)
+            self._sleep(_POLL_SECONDS)
+
+    def block(self, method: str, seconds: float) -> None:
+        """Slack said Retry-After: nobody calls this method before then."""
+        item = parse(f"1/{max(1, round(seconds))} seconds")
+        self._limiter().hit(item, self._workspace, method, "blocked")
+
+    def _wait_for(self, method: str, channel: str, priority: Priority) -> float:
+        try:
+            wait = self._wait_with(self._shared, method, channel, priority)
+        except StorageError as exc:
+            if not self._down:
+                log.warning("budget.local", error=str(exc), effect="this worker counts for itself")
+            self._down = True
+            return self._wait_with(self._local, method, channel, priority)
+        self._down = False
+        return wait
+
+    def _limiter(self) -> MovingWindowRateLimiter:
+        return self._local if self._down else self._shared
+
+    def _wait_with(
+        self, limiter: MovingWindowRateLimiter, method: str, channel: str, priority: Priority
+    ) -> float:
+        items: list[tuple[RateLimitItem, tuple[str, ...]]] = [
+            (METHODS.get(method, TIER_3), (self._workspace, method))
+        ]
+        if channel:
+            items.append((PER_CHANNEL, (self._workspace, method, channel)))
+        for item, names in items:
+            stats = limiter.get_window_stats(item, *names)
+            if stats.remaining <= item.amount * RESERVE[priority]:
+                return max(0.05, stats.reset_time - time.time())
+        for item, names in items:
+            if not limiter.hit(item, *names):
+                return max(0.05, limiter.get_window_stats(item, *names).reset_time - time.time())
+        return 0.0
+
+
+def _storage(redis_url: str) -> RedisStorage | MemoryStorage:
+    if not redis_url:
+        return MemoryStorage()
+    return RedisStorage(redis_url, wrap_exceptions=True, socket_timeout=1, socket_connect_timeout=1)

@@ -1,0 +1,329 @@
+"""Slack's Web API as the chat port."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+from urllib.parse import urlsplit
+
+import structlog
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError
+from slack_sdk.webhook import WebhookClient
+
+from bot.core.errors import Permanent, SignalboxError, Throttled, Transient
+from bot.core.events import ReplyTo, new_id
+from bot.core.integration import Services
+from bot.core.messages import Message, MessageRef, Modal, Priority
+from bot.core.ports import Health, idempotent
+from bot.core.stored_messages import StoredMessage
+from integrations.slack.budget import Budget
+from integrations.slack.directory import Directory
+from integrations.slack.errors import error_of, translated
+from integrations.slack.renderer import Rendered, render, render_modal
+
+log = structlog.get_logger()
+TIMEOUT_SECONDS = 10
+SCOPES = (
+    "app_mentions:read",
+    "channels:history",
+    "channels:read",
+    "chat:write",
+    "commands",
+    "files:write",
+    "usergroups:read",
+    "users:read",
+)
+METADATA = "signalbox"
+_GONE = {"message_not_found", "cant_update_message", "edit_window_closed"}
+_HISTORY = 100
+
+
+class SlackChat:
+    def __init__(self, client: WebClient, budget: Budget, services: Services) -> None:
+        self._client = client
+        self._budget = budget
+        self._messages = services.messages
+        self._present = services.present
+        self._directory = Directory(self._call)
+
+    @classmethod
+    def connect(cls, services: Services) -> SlackChat:
+        settings = services.settings
+        token = settings.slack.bot_token
+        if token is None:
+            raise Permanent("SLACK_BOT_TOKEN is not set.")
+        client = WebClient(
+            token.get_secret_value(),
+            base_url=settings.slack.api_url,
+            timeout=TIMEOUT_SECONDS,
+            retry_handlers=[],  # the library would post again after a cut connection; steps reconcile instead
+        )
+        workspace = hashlib.sha256(token.get_secret_value().encode()).hexdigest()[:12]
+        return cls(client, Budget(settings.redis_url, workspace), services)
+
+    # -- messages that live ------------------------------------------------------------------------
+
+    def upsert(self, *, channel: str, key: str, message: Message, step_key: str) -> MessageRef:
+        self._messages.want(key, self._directory.channel_id(channel), message)
+        return self._send_newest(key, step_key)
+
+    def reconcile_upsert(
+        self, *, channel: str, key: str, message: Message, step_key: str
+    ) -> MessageRef | None:
+        """Only a first post can double; find it by the key in its metadata and note where it stands."""
+        del message
+        stored = self._messages.by_key(key)
+        if stored is None or stored.ts is not None:
+            return None
+        found = self._find(self._directory.channel_id(channel), "key", key)
+        if found is not None:
+            self._messages.sent(key, found.channel, found.ts, "", stored.wanted_at)
+            self._messages.touch(key)
+            return self._send_newest(key, step_key)
+        return None
+
+    @idempotent
+    def refresh(self, *, ref: MessageRef, step_key: str) -> None:
+        stored = self._messages.by_ref(ref.channel, ref.ts)
+        if stored is not None:
+            self._messages.touch(stored.key)
+            self._send_newest(stored.key, step_key, "high")
+
+    def flush(self, limit: int = 50) -> int:
+        """Send what was left dirty when the budget ran out; returns how many were sent."""
+        sent = 0
+        for stored in self._messages.dirty(limit):
+            try:
+                self._send_newest(stored.key, stored.key)
+            except SignalboxError as exc:
+                log.warning("message.not_flushed", key=stored.key, error=str(exc))
+            else:
+                sent += 1
+        return sent
+
+    def _send_newest(self, key: str, step_key: str, priority: Priority | None = None) -> MessageRef:
+        """Send until what stands in the chat is what is wanted, one process at a time."""
+        with self._messages.sending(key) as mine:
+            while mine and (stored := self._messages.by_key(key)) is not None and stored.dirty:
+                try:
+                    self._send(stored, step_key, priority or stored.wanted.priority)
+                except Throttled:
+                    if stored.ts is None:
+                        raise
+                    break  # an update may wait: whoever flushes sends only the newest
+        stored = self._messages.by_key(key)
+        if stored is None or stored.ts is None:
+            raise Throttled(f"The message {key} is being posted by another worker.", retry_after=1.0)
+        return MessageRef(channel=stored.channel, ts=stored.ts)
+
+    def _send(self, stored: StoredMessage, step_key: str, priority: Priority) -> None:
+        presented = self._present(stored.wanted)
+        content = hashlib.sha256(presented.model_dump_json().encode()).hexdigest()
+        if stored.ts is not None and content == stored.sent_hash:
+            self._messages.sent(stored.key, stored.channel, stored.ts, content, stored.wanted_at)
+            return
+        rendered = render(presented, new_id()[-8:])
+        if stored.ts is None:
+            ref = self._post(stored.channel, rendered, step_key, stored.key, priority)
+        else:
+            found = self._update(stored.channel, stored.ts, rendered, priority)
+            if found is None:
+                self._messages.lost(stored.key)
+                return
+            ref = found
+        self._messages.sent(stored.key, ref.channel, ref.ts, content, stored.wanted_at)
+
+    # -- single messages ---------------------------------------------------------------------------
+
+    def post(
+        self, *, channel: str, message: Message, step_key: str, thread: MessageRef | None = None
+    ) -> MessageRef:
+        rendered = render(self._present(message), new_id()[-8:])
+        channel_id = self._directory.channel_id(channel)
+        return self._post(channel_id, rendered, step_key, "", message.priority, thread.ts if thread else None)
+
+    def reconcile_post(
+        self, *, channel: str, message: Message, step_key: str, thread: MessageRef | None = None
+    ) -> MessageRef | None:
+        del message
+        return self._find(
+            self._directory.channel_id(channel), "step_key", step_key, thread.ts if thread else None
+        )
+
+    def reply(self, *, to: ReplyTo, message: Message, step_key: str, public: bool = False) -> bool:
+        del step_key
+        return self._reply(to, message, public=public, replace=False)
+
+    def reconcile_reply(
+        self, *, to: ReplyTo, message: Message, step_key: str, public: bool = False
+    ) -> bool | None:
+        """A command's answer is sent again in place of the first. A click's can't be replaced, and the
+        strip of its message tells what happened: it is not repeated.
+        """
+        del step_key
+        return self._reply(to, message, public=public, replace=True) if to.replaceable else True
+
+    def _reply(self, to: ReplyTo, message: Message, *, public: bool, replace: bool) -> bool:
+        rendered = render(self._present(message), new_id()[-8:])
+        if to.response_url and self._respond(to.response_url, rendered, public=public, replace=replace):
+            return True
+        method = "chat.postMessage" if public else "chat.postEphemeral"
+        arguments: dict[str, Any] = {"channel": to.channel, **_content(rendered)}
+        if not public:
+            arguments["user"] = to.user
+        if to.thread_ts:
+            arguments["thread_ts"] = to.thread_ts
+        self._call(method, priority="high", **arguments)
+        return True
+
+    def _respond(self, url: str, rendered: Rendered, *, public: bool, replace: bool) -> bool:
+        """Answer through the response URL; False once it is used up or too old."""
+        if not self._is_slack(url):
+            raise Permanent("The response URL does not belong to Slack; nothing was sent to it.")
+        with translated("response_url"):
+            response = WebhookClient(url, timeout=TIMEOUT_SECONDS, retry_handlers=[]).send_dict(
+                {
+                    "response_type": "in_channel" if public else "ephemeral",
+                    "replace_original": replace,
+                    **_content(rendered),
+                }
+            )
+        if response.status_code == 429 or response.status_code >= 500:
+            raise Transient(f"Slack answered {response.status_code} to a response URL.")
+        return response.status_code == 200
+
+    def _is_slack(self, url: str) -> bool:
+        """Only Slack's own addresses: the payload names the URL, and payloads must not steer requests."""
+        wanted, api = urlsplit(url), urlsplit(self._client.base_url)
+        return wanted.netloc == api.netloc or (
+            wanted.scheme == "https" and (wanted.hostname or "").endswith((".slack.com", ".slack-gov.com"))
+        )
+
+    def open_modal(self, *, trigger_id: str, modal: Modal, step_key: str) -> None:
+        del step_key
+        self._call(
+            "views.open", priority="high", trigger_id=trigger_id, view=render_modal(modal, new_id()[-8:])
+        )
+
+    def upload(
+        self,
+        *,
+        channel: str,
+        filename: str,
+        content: bytes,
+        title: str,
+        step_key: str,
+        thread: MessageRef | None = None,
+    ) -> str:
+        del step_key
+        with translated("files.upload"):
+            answer = self._client.files_upload_v2(
+                channel=self._directory.channel_id(channel),
+                filename=filename,
+                content=content,
+                title=title,
+                thread_ts=thread.ts if thread else None,
+            )
+        return str(answer["file"]["id"])
+
+    # -- people and health -------------------------------------------------------------------------
+
+    def groups_of(self, user_id: str) -> frozenset[str]:
+        return self._directory.groups_of(user_id)
+
+    def health(self) -> Health:
+        try:
+            answer = self._call("auth.test", priority="high")
+        except SignalboxError as exc:
+            return Health(status="down", detail=str(exc))
+        granted = str(answer.headers.get("x-oauth-scopes", "")).split(",")
+        missing = [scope for scope in SCOPES if scope not in granted]
+        if missing:
+            return Health(status="degraded", detail=f"The Slack app lacks the scopes {', '.join(missing)}.")
+        return Health()
+
+    # -- calls -------------------------------------------------------------------------------------
+
+    def _post(
+        self,
+        channel: str,
+        rendered: Rendered,
+        step_key: str,
+        key: str,
+        priority: Priority,
+        thread_ts: str | None = None,
+    ) -> MessageRef:
+        payload = {"step_key": step_key, "key": key}
+        answer = self._call(
+            "chat.postMessage",
+            priority=priority,
+            channel=channel,
+            thread_ts=thread_ts,
+            metadata={"event_type": METADATA, "event_payload": payload},
+            unfurl_links=False,
+            unfurl_media=False,
+            **_content(rendered),
+        )
+        ref = MessageRef(channel=answer["channel"], ts=answer["ts"])
+        for filename, text in rendered.files:
+            self.upload(
+                channel=ref.channel,
+                filename=filename,
+                content=text.encode(),
+                title=filename,
+                step_key=step_key,
+                thread=ref,
+            )
+        return ref
+
+    def _update(self, channel: str, ts: str, rendered: Rendered, priority: Priority) -> MessageRef | None:
+        """The updated message, or None when somebody deleted it."""
+        try:
+            answer = self._call(
+                "chat.update", priority=priority, channel=channel, ts=ts, **_content(rendered)
+            )
+        except Permanent as exc:
+            if isinstance(exc.__cause__, SlackApiError) and error_of(exc.__cause__) in _GONE:
+                return None
+            raise
+        return MessageRef(channel=answer["channel"], ts=answer["ts"])
+
+    def _find(self, channel: str, name: str, value: str, thread_ts: str | None = None) -> MessageRef | None:
+        """A recent message of ours by its metadata."""
+        method = "conversations.replies" if thread_ts else "conversations.history"
+        where = {"ts": thread_ts} if thread_ts else {}
+        answer = self._call(
+            method, priority="high", channel=channel, limit=_HISTORY, include_all_metadata=True, **where
+        )
+        for message in answer["messages"]:
+            metadata = message.get("metadata") or {}
+            if (
+                metadata.get("event_type") == METADATA
+                and metadata.get("event_payload", {}).get(name) == value
+            ):
+                return MessageRef(channel=channel, ts=message["ts"])
+        return None
+
+    def _call(self, method: str, *, priority: Priority = "normal", **arguments: Any) -> Any:
+        channel = str(arguments.get("channel", "")) if method == "chat.postMessage" else ""
+        self._budget.take(method, channel, priority)
+        try:
+            with translated(method):
+                return (
+                    self._client.api_call(
+                        method, json={name: value for name, value in arguments.items() if value is not None}
+                    )
+                    if method in _JSON
+                    else self._client.api_call(method, params=arguments)
+                )
+        except Throttled as exc:
+            self._budget.block(method, exc.retry_after or 1.0)
+            raise
+
+
+_JSON = {"chat.postMessage", "chat.update", "chat.postEphemeral", "views.open"}
+
+
+def _content(rendered: Rendered) -> dict[str, Any]:
+    return {"text": rendered.text, "blocks": rendered.blocks, "attachments": rendered.attachments}

@@ -1,0 +1,27 @@
+"""Slack's limits on messages (docs.slack.dev, Block Kit reference; a test compares them with slack_sdk)."""
+
+BLOCKS_PER_MESSAGE = 50
+BLOCKS_PER_VIEW = 100
+SECTION_TEXT = 3000
+SECTION_FIELDS = 10
+FIELD_TEXT = 2000
+HEADER_TEXT = 150
+CONTEXT_ELEMENTS = 10
+ACTIONS_ELEMENTS = 25
+BUTTON_TEXT = 75
+BUTTON_VALUE = 2000
+URL = 3000
+ID = 255
+OPTIONS = 100
+OPTION_TEXT = 75
+OPTION_VALUE = 75
+PLACEHOLDER = 150
+CONFIRM_TITLE = 100
+CONFIRM_TEXT = 300
+CONFIRM_BUTTON = 30
+ALT_TEXT = 2000
+VIEW_TITLE = 24
+PRIVATE_METADATA = 3000
+LABEL = 2000
+# Slack cuts texts at 40,000 characters, but refuses some long before; 4,000 is what it recommends.
+MESSAGE_TEXT = 4000
