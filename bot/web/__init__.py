@@ -1,0 +1,1 @@
+"""The web process: front ends, health, metrics, API."""

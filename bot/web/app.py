@@ -1,0 +1,55 @@
+"""Composition root of the web process. It loads declarations, never a model, a cluster or a port's library."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from bot.core.group_commit import GroupCommit
+from bot.core.intake import Intake
+from bot.core.kernel import Kernel
+from bot.queue import CeleryQueue
+from bot.slack.front import SlackFront
+from bot.web import errors
+from bot.web.api import api_router
+from bot.web.auth import Auth
+from bot.web.health import health_router
+from bot.web.overview import overview_router
+from bot.web.security_headers import SecurityHeaders
+from bot.webhooks.routes import Webhooks
+
+VERSION = "0.1.0"
+
+
+def build_web(kernel: Kernel, queue: CeleryQueue) -> FastAPI:
+    """Wire the web process; the database is migrated by the time it starts to serve."""
+    commit = GroupCommit(kernel.inbox)
+    intake = Intake(commit, kernel.registry, queue.enqueue)
+    front = SlackFront(kernel.settings.slack, kernel.registry, lambda: intake, kernel.clock)
+    webhooks = Webhooks(kernel.sources, lambda: intake, kernel.clock)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await front.start()
+        try:
+            yield
+        finally:
+            await front.stop()
+            await commit.close()
+            queue.close()
+            kernel.close()
+
+    app = FastAPI(title="Signalbox", version=VERSION, lifespan=lifespan, redoc_url=None)
+    app.router.routes.extend([*front.routes(), *webhooks.routes()])
+    auth = Auth(kernel.settings)
+    app.include_router(health_router(kernel))
+    app.include_router(api_router(kernel, auth))
+    app.include_router(overview_router(kernel))
+    for plugin in kernel.registry.plugins.values():
+        for router in plugin.routers():
+            app.include_router(router, prefix=f"/api/{plugin.name}", dependencies=[auth.require("write")])
+    app.add_middleware(SecurityHeaders)
+    errors.install(app)
+    return app

@@ -1,0 +1,50 @@
+"""Errors as problem+json (RFC 9457): a sentence for the caller, the traceback only in the log."""
+
+from __future__ import annotations
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from bot.core.errors import Permanent, Refused, SignalboxError, Transient
+
+log = structlog.get_logger()
+
+
+def problem(status: int, title: str, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
+    body = {"type": "about:blank", "status": status, "title": title, "detail": detail}
+    return JSONResponse(body, status, headers=headers, media_type="application/problem+json")
+
+
+def install(app: FastAPI) -> None:
+    app.add_exception_handler(SignalboxError, _ours)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(Exception, _bug)
+
+
+async def _ours(_: Request, exc: Exception) -> JSONResponse:
+    if isinstance(exc, Transient):
+        return problem(503, "Try again", str(exc), {"Retry-After": "5"})
+    if isinstance(exc, Refused):
+        return problem(403, "Refused", str(exc))
+    return problem(404 if isinstance(exc, Permanent) else 500, "Not possible", str(exc))
+
+
+async def _http(_: Request, exc: Exception) -> JSONResponse:
+    assert isinstance(exc, HTTPException)  # noqa: S101  # Starlette hands over what it was registered for
+    headers = dict(exc.headers) if exc.headers else None
+    return problem(exc.status_code, "Request refused", str(exc.detail), headers)
+
+
+async def _invalid(_: Request, exc: Exception) -> JSONResponse:
+    assert isinstance(exc, RequestValidationError)  # noqa: S101
+    faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in exc.errors())
+    return problem(422, "Invalid request", faults)
+
+
+async def _bug(request: Request, exc: Exception) -> JSONResponse:
+    log.error("request.failed", path=request.url.path, exc_info=exc)
+    return problem(500, "Internal error", "Something went wrong here; the log has the details.")

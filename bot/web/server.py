@@ -1,0 +1,29 @@
+"""Runs the web process."""
+
+from __future__ import annotations
+
+import uvicorn
+
+from bot.core import metrics
+from bot.core.kernel import build_kernel
+from bot.core.logs import configure_logs, known_secrets
+from bot.core.settings import Settings
+from bot.queue import CeleryQueue
+from bot.web.app import VERSION, build_web
+
+
+def serve(settings: Settings) -> None:
+    configure_logs(settings, known_secrets(settings))
+    queue = CeleryQueue(settings.redis_url)
+    kernel = build_kernel(settings, enqueue=queue.enqueue)
+    kernel.db.migrate()
+    metrics.BUILD_INFO.labels(VERSION).set(1)
+    uvicorn.run(
+        build_web(kernel, queue),
+        host=settings.web.host,
+        port=settings.web.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=10,
+    )
