@@ -1,0 +1,27 @@
+"""The plugin test kit: `Kit` drives a plugin, `Conformance` is what every plugin must hold to."""
+
+from bot.testing.alerts import FakeAlerts
+from bot.testing.chat import FakeChat, Reply, Shown
+from bot.testing.clock import START, Clock
+from bot.testing.conformance import Conformance
+from bot.testing.faults import Call, WorkerKilled
+from bot.testing.kit import Kit
+from bot.testing.outcome import Delivered
+from bot.testing.text import text_of
+from bot.testing.tickets import FakeTickets
+
+__all__ = [
+    "START",
+    "Call",
+    "Clock",
+    "Conformance",
+    "Delivered",
+    "FakeAlerts",
+    "FakeChat",
+    "FakeTickets",
+    "Kit",
+    "Reply",
+    "Shown",
+    "WorkerKilled",
+    "text_of",
+]

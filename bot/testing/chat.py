@@ -1,0 +1,168 @@
+"""A chat without a network: it keeps what people would see."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from bot.core.errors import Permanent
+from bot.core.events import ReplyTo
+from bot.core.integration import Services
+from bot.core.messages import Message, MessageRef, Modal
+from bot.core.ports import idempotent
+from bot.testing.faults import Faulty
+from bot.testing.text import text_of
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A message as it stands in a channel now."""
+
+    channel: str
+    ts: str
+    key: str
+    message: Message
+    thread: str = ""
+    updates: int = 0
+
+    @property
+    def text(self) -> str:
+        return text_of(self.message)
+
+    @property
+    def buttons(self) -> list[str]:
+        return [getattr(p, "text", "") or getattr(p, "placeholder", "") for p in self.message.pressables()]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer that only `user` sees, unless it is public."""
+
+    user: str
+    channel: str
+    message: Message
+    public: bool
+
+    @property
+    def text(self) -> str:
+        return text_of(self.message)
+
+
+@dataclass(frozen=True)
+class File:
+    channel: str
+    filename: str
+    content: bytes
+    title: str
+    thread: str = ""
+
+
+@dataclass
+class _State:
+    shown: dict[str, Shown] = field(default_factory=dict)
+    replies: dict[str, Reply] = field(default_factory=dict)
+    modals: list[Modal] = field(default_factory=list)
+    files: dict[str, File] = field(default_factory=dict)
+
+
+class FakeChat(Faulty):
+    """The chat port as a plugin's test needs it; keeps the promises of `bot.core.ports.Chat`."""
+
+    def __init__(self, services: Services) -> None:
+        super().__init__("chat")
+        self._services = services
+        self._state = _State()
+        self.groups: dict[str, frozenset[str]] = {}
+        """User id to the handles of the user groups they belong to."""
+
+    @property
+    def messages(self) -> list[Shown]:
+        """Messages in the channels, oldest first, as they stand now: claimed buttons have given way."""
+        return [
+            replace(shown, message=self._services.present(shown.message))
+            for shown in self._state.shown.values()
+        ]
+
+    @property
+    def as_sent(self) -> list[Shown]:
+        """The messages with all their buttons, as somebody's screen that is a second late has them."""
+        return list(self._state.shown.values())
+
+    @property
+    def replies(self) -> list[Reply]:
+        return list(self._state.replies.values())
+
+    @property
+    def modals(self) -> list[Modal]:
+        return self._state.modals
+
+    @property
+    def files(self) -> list[File]:
+        return list(self._state.files.values())
+
+    def in_channel(self, channel: str) -> list[Shown]:
+        return [shown for shown in self.messages if shown.channel == channel]
+
+    @idempotent
+    def upsert(self, *, channel: str, key: str, message: Message, step_key: str) -> MessageRef:
+        with self._call("upsert", channel=channel, key=key, message=message, step_key=step_key):
+            return self._show(key, channel, message)
+
+    def post(
+        self, *, channel: str, message: Message, step_key: str, thread: MessageRef | None = None
+    ) -> MessageRef:
+        with self._call("post", channel=channel, message=message, step_key=step_key, thread=thread):
+            return self._show(f"post:{step_key}", channel, message, thread.ts if thread else "")
+
+    def reconcile_post(self, *, step_key: str, **_: Any) -> MessageRef | None:
+        found = self._state.shown.get(f"post:{step_key}")
+        return MessageRef(channel=found.channel, ts=found.ts) if found else None
+
+    @idempotent
+    def reply(self, *, to: ReplyTo, message: Message, step_key: str, public: bool = False) -> None:
+        with self._call("reply", to=to, message=message, step_key=step_key, public=public):
+            self._state.replies[step_key] = Reply(to.user, to.channel, message, public)
+
+    @idempotent
+    def refresh(self, *, ref: MessageRef, step_key: str) -> None:
+        with self._call("refresh", writes=False, ref=ref, step_key=step_key):
+            stored = self._services.messages.by_ref(ref.channel, ref.ts)
+            if stored is not None:
+                self._services.messages.touch(stored.key)
+
+    @idempotent
+    def open_modal(self, *, trigger_id: str, modal: Modal, step_key: str) -> None:
+        with self._call("open_modal", trigger_id=trigger_id, modal=modal, step_key=step_key):
+            if not trigger_id:
+                raise Permanent("A dialog needs the trigger_id of a command or a click.")
+            self._state.modals.append(modal)
+
+    def upload(
+        self,
+        *,
+        channel: str,
+        filename: str,
+        content: bytes,
+        title: str,
+        step_key: str,
+        thread: MessageRef | None = None,
+    ) -> str:
+        with self._call("upload", channel=channel, filename=filename, title=title, step_key=step_key):
+            self._state.files[step_key] = File(channel, filename, content, title, thread.ts if thread else "")
+            return f"F{step_key[:10]}"
+
+    def reconcile_upload(self, *, step_key: str, **_: Any) -> str | None:
+        return f"F{step_key[:10]}" if step_key in self._state.files else None
+
+    def groups_of(self, user_id: str) -> frozenset[str]:
+        return self.groups.get(user_id, frozenset())
+
+    def _show(self, key: str, channel: str, message: Message, thread: str = "") -> MessageRef:
+        """Post or update in place, through the table of living messages that the real adapter uses."""
+        stored = self._services.messages.want(key, channel, message)
+        known = self._state.shown.get(key)
+        ts = known.ts if known else f"{len(self._state.shown) + 1}.000100"
+        self._services.messages.sent(key, stored.channel, ts, "sent", stored.wanted_at)
+        updates = known.updates + 1 if known else 0
+        self._state.shown[key] = Shown(stored.channel, ts, key, message, thread, updates)
+        return MessageRef(channel=stored.channel, ts=ts, permalink=f"https://chat.example/{ts}")

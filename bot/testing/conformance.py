@@ -1,0 +1,222 @@
+"""What every plugin must hold to, whoever wrote it.
+
+Inherit, name the plugin, and say what it lives on:
+
+    class TestHello(Conformance):
+        plugin = Hello
+
+        def samples(self) -> Samples:
+            return {"a greeting": lambda kit: kit.event("slack.mention", GREETING)}
+
+Scheduled methods and commands are exercised without being named; a handler that no sample reaches
+fails the suite, because then nothing is known about it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any, ClassVar
+
+from bot.core.declare import Handler, Plugin
+from bot.core.errors import Transient
+from bot.core.messages import Actions, Button, Message
+from bot.core.ports import Health
+from bot.testing.faults import Faulty, WorkerKilled
+from bot.testing.kit import Kit
+
+Samples = Mapping[str, Callable[[Kit], object]]
+_PERMISSION = re.compile(r"[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)+")
+_PORTS = ("chat", "tickets", "alerts")
+_ADMIN, _NOBODY = "UADMIN", "UNOBODY"
+
+
+class Conformance:
+    plugin: ClassVar[type[Plugin[Any]]]
+    config: ClassVar[Mapping[str, Any]] = {}
+
+    def prepare(self, kit: Kit) -> None:
+        """Set up what the samples read, e.g. `kit.tickets.add("OPS-1", "It is broken")`."""
+
+    def samples(self) -> Samples:
+        """Name to a function that makes one delivery; it must leave an effect that a retry could double."""
+        return {}
+
+    # -- what it declares --------------------------------------------------------------------------
+
+    def test_every_setting_is_described_in_a_sentence(self) -> None:
+        for name, field in self.plugin.Config.model_fields.items():
+            _check(
+                (field.description or "").endswith("."), f"Setting {name!r}: end its description with '.'."
+            )
+
+    def test_every_command_says_what_it_does(self) -> None:
+        for handler in self._of("command"):
+            _check(handler.declaration.help, f"Command {handler.declaration.match!r}: give it help.")
+
+    def test_permissions_have_names_of_the_form_area_verb(self) -> None:
+        for handler in self._handlers():
+            permission = handler.declaration.permission
+            needed = handler.declaration.trigger in {"action", "view"}
+            _check(permission or not needed, f"{handler.name}: name the permission that it needs.")
+            _check(
+                permission is None or _PERMISSION.fullmatch(permission),
+                f"{handler.name}: {permission!r} is not of the form 'area.verb'.",
+            )
+
+    def test_health_is_answered_without_an_effect(self) -> None:
+        for kit in self._kits():
+            found = kit.health()
+            _check(isinstance(found, Health), "health() must return a Health.")
+            _check(not kit.effects, "health() must change nothing.")
+
+    # -- who may -----------------------------------------------------------------------------------
+
+    def test_a_stranger_is_refused_where_a_permission_is_needed(self) -> None:
+        for handler in self._of("command", "action"):
+            if handler.declaration.permission is not None:
+                for kit in self._kits():
+                    self._refuses_stranger(kit, handler)
+
+    def _refuses_stranger(self, kit: Kit, handler: Handler) -> None:
+        if handler.declaration.trigger == "command":
+            delivered = kit.command(f"/signalbox {handler.declaration.match}", user=_NOBODY)
+        else:
+            delivered = kit.click("Press", user=_NOBODY, message=_strip(kit, handler))
+        _check(delivered.refused, f"{handler.name}: a person without the permission was let through.")
+        kinds = {effect.method for effect in kit.effects}
+        _check(kinds <= {"reply"}, f"{handler.name}: a refused person still caused {kinds - {'reply'}}.")
+        _check(kit.replies, f"{handler.name}: a refused person must be told.")
+
+    # -- what can go wrong -------------------------------------------------------------------------
+
+    def test_every_handler_is_reached_by_a_sample(self) -> None:
+        reached: set[str] = set()
+        for kit, deliver in self._each():
+            deliver(kit)
+            reached |= {run.handler for run in kit.kernel.inbox.runs(limit=1000)}
+        missed = {handler.name for handler in self._handlers()} - reached
+        _check(not missed, f"No sample reaches {sorted(missed)}; add one to samples().")
+
+    def test_samples_work_when_all_is_well(self) -> None:
+        for kit, deliver in self._each():
+            deliver(kit)
+            kit.settle()
+            _check(not kit.deadletters, f"Dead letters: {[run.error for run in kit.deadletters]}.")
+
+    def test_handling_twice_has_one_effect(self) -> None:
+        for kit, deliver in self._each():
+            deliver(kit)
+            kit.settle()
+            effects, records = _effects(kit), kit.all_records()
+            kit.rerun()
+            kit.settle()
+            _check(_effects(kit) == effects, f"Handled twice: {_more(_effects(kit), effects)}.")
+            _check(kit.all_records() == records, "Handled twice, its records were doubled.")
+
+    def test_an_outage_delays_and_loses_nothing(self) -> None:
+        for port in _PORTS:
+            for healthy, deliver in self._each():
+                expected = _healthy(healthy, deliver)
+                for kit in self._kits():
+                    _port(kit, port).fail(Transient(f"{port} is away."), times=2)
+                    deliver(kit)
+                    kit.settle()
+                    _check(not kit.deadletters, f"Lost while {port} was away: {_errors(kit)}.")
+                    missing = expected - {method for method, _ in _effects(kit)}
+                    _check(not missing, f"After an outage of {port}, never done: {sorted(missing)}.")
+
+    def test_a_worker_killed_anywhere_leaves_one_effect(self) -> None:
+        for port in _PORTS:
+            for after in (False, True):
+                for healthy, deliver in self._each():
+                    _healthy(healthy, deliver)
+                    for kit in self._kits():
+                        _port(kit, port).fail(WorkerKilled(), after=after)
+                        deliver(kit)
+                        kit.settle()
+                        _check(not kit.deadletters, f"Lost by a dead worker: {_errors(kit)}.")
+                        same = _visible(kit) == _visible(healthy)
+                        _check(
+                            same, f"A worker killed at {port}: {_visible(kit)} and not {_visible(healthy)}."
+                        )
+
+    # -- helpers -----------------------------------------------------------------------------------
+
+    def kit(self) -> Kit:
+        return Kit(self.plugin, config=self.config)
+
+    def _kits(self) -> Iterator[Kit]:
+        """One prepared kit, closed afterwards."""
+        with self.kit() as kit:
+            kit.grant(_ADMIN, "*")
+            self.prepare(kit)
+            yield kit
+
+    def _each(self) -> Iterator[tuple[Kit, Callable[[Kit], object]]]:
+        for deliver in (*self.samples().values(), *self._declared_samples()):
+            for kit in self._kits():
+                yield kit, deliver
+
+    def _declared_samples(self) -> Iterator[Callable[[Kit], object]]:
+        for handler in self._of("schedule"):
+            yield partial(Kit.tick, method=handler.method)
+        for handler in self._of("command"):
+            yield partial(Kit.command, line=handler.declaration.match, user=_ADMIN)
+
+    def _handlers(self) -> list[Handler]:
+        with self.kit() as kit:
+            return list(kit.plugin.handlers())
+
+    def _of(self, *triggers: str) -> list[Handler]:
+        return [handler for handler in self._handlers() if handler.declaration.trigger in triggers]
+
+
+def _strip(kit: Kit, handler: Handler) -> Message:
+    button = Button(text="Press", action=handler.declaration.match, group="conformance")
+    message = Message(text="A strip.", blocks=(Actions(elements=(button,)),))
+    return kit.kernel.buttons.register(message, handler.plugin, "conformance")
+
+
+def _healthy(kit: Kit, deliver: Callable[[Kit], object]) -> set[str]:
+    deliver(kit)
+    kit.settle()
+    return {method for method, _ in _effects(kit)}
+
+
+def _port(kit: Kit, name: str) -> Faulty:
+    found: Faulty = getattr(kit, name)
+    return found
+
+
+def _effects(kit: Kit) -> list[tuple[str, int]]:
+    """How often each thing was done outside, refreshed strips aside."""
+    names = [f"{effect.port}.{effect.method}" for effect in kit.effects]
+    return sorted((name, names.count(name)) for name in set(names))
+
+
+def _visible(kit: Kit) -> dict[str, int]:
+    """What a person can count afterwards, however often an update was sent."""
+    return {
+        "messages": len(kit.chat.messages),
+        "replies": len(kit.replies),
+        "files": len(kit.chat.files),
+        "labels": len({str(e.arguments) for e in kit.tickets.effects if e.method == "add_label"}),
+        "comments": sum(e.method == "comment" for e in kit.tickets.effects),
+        "silences": sum(e.method == "silence" for e in kit.alerts.effects),
+        "records": kit.all_records(),
+    }
+
+
+def _more(now: list[tuple[str, int]], before: list[tuple[str, int]]) -> list[tuple[str, int]]:
+    return [pair for pair in now if pair not in before]
+
+
+def _errors(kit: Kit) -> list[str | None]:
+    return [run.error for run in kit.deadletters]
+
+
+def _check(condition: object, sentence: str) -> None:
+    if not condition:
+        raise AssertionError(sentence)

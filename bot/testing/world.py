@@ -1,0 +1,66 @@
+"""The real kernel on a throw-away database, with fakes for the three ports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from bot.core import tables
+from bot.core.database import Database
+from bot.core.declare import Plugin
+from bot.core.integration import Integration, Services
+from bot.core.kernel import Kernel
+from bot.core.registry import Registry
+from bot.core.settings import Role, Settings
+from bot.testing.alerts import FakeAlerts
+from bot.testing.chat import FakeChat
+from bot.testing.clock import Clock
+from bot.testing.source import KitSource
+from bot.testing.tickets import FakeTickets
+
+KEY = "a key for tests, known to everybody"
+
+
+class World:
+    """Everything around the plugin under test."""
+
+    def __init__(self, plugins: Iterable[Plugin[Any]], settings: Settings, database_url: str) -> None:
+        self.clock = Clock()
+        self.source = KitSource()
+        self.tickets = FakeTickets()
+        self.alerts = FakeAlerts(self.clock)
+        self.chat: FakeChat
+        self.kernel = Kernel(
+            settings,
+            _database(database_url),
+            _registry(plugins),
+            [self._connect_chat, self._connect_tickets, self._connect_alerts],
+            clock=self.clock,
+        )
+
+    def _connect_chat(self, services: Services) -> Integration:
+        self.chat = FakeChat(services)
+        return Integration("kit-chat", (self.source,), "chat", lambda: self.chat)
+
+    def _connect_tickets(self, _: Services) -> Integration:
+        return Integration("kit-tickets", (), "tickets", lambda: self.tickets)
+
+    def _connect_alerts(self, _: Services) -> Integration:
+        return Integration("kit-alerts", (), "alerts", lambda: self.alerts)
+
+
+def kit_settings(roles: dict[str, Role], **fields: Any) -> Settings:
+    return Settings.model_validate({"secret_key": KEY, "roles": roles, **fields})
+
+
+def _database(url: str) -> Database:
+    db = Database(url)
+    tables.create_all(db.engine)
+    return db
+
+
+def _registry(plugins: Iterable[Plugin[Any]]) -> Registry:
+    registry = Registry()
+    for plugin in plugins:
+        registry.add(plugin, version="test")
+    return registry
