@@ -1,17 +1,30 @@
-"""Jira Cloud and Data Center: tickets come in by webhook, labels and comments go out through REST."""
+"""Jira Cloud: tickets come in by webhook, labels and comments go out through REST version 3."""
 
 from __future__ import annotations
 
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
 from bot.core.integration import Integration, Services
 from integrations.jira.source import JiraSource
+
+if TYPE_CHECKING:
+    from integrations.jira.tickets import JiraTickets
 
 
 def connect(services: Services) -> Integration:
     settings = services.settings.jira
 
-    def port() -> object:
+    @lru_cache(maxsize=1)
+    def port() -> JiraTickets:
         from integrations.jira.tickets import JiraTickets  # noqa: PLC0415  # the library is heavy; workers only
 
         return JiraTickets(settings)
 
-    return Integration("jira", (JiraSource(settings),), "tickets", port if settings.url else None)
+    def own_account() -> str:
+        """By which the bot recognises its own changes and does not answer them."""
+        return settings.account_id or (port().account_id if settings.url else "")
+
+    return Integration(
+        "jira", (JiraSource(settings, own_account),), "tickets", port if settings.url else None
+    )

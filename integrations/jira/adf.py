@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 _BLOCKS = {"paragraph", "heading", "listItem", "codeBlock", "blockquote", "tableRow", "rule"}
+_INLINE = {"mention", "emoji", "status", "date", "inlineCard"}
+_DEEPEST = 100  # Jira's editor nests a handful
 
 
 def to_text(node: Any) -> str:
@@ -14,19 +16,25 @@ def to_text(node: Any) -> str:
     return node if isinstance(node, str) else _text(node).strip()
 
 
-def _text(node: Any) -> str:
-    if not isinstance(node, dict):
+def _text(node: Any, depth: int = 0) -> str:
+    if not isinstance(node, dict) or depth > _DEEPEST:
         return ""
-    kind = node.get("type")
+    kind = str(node.get("type"))
     if kind == "text":
         return str(node.get("text", ""))
     if kind == "hardBreak":
         return "\n"
-    if kind in {"mention", "emoji", "status", "date", "inlineCard"}:
-        attributes = node.get("attrs") or {}
-        return str(attributes.get("text") or attributes.get("shortName") or attributes.get("url") or "")
-    inner = "".join(_text(child) for child in node.get("content") or ())
+    if kind in _INLINE:
+        return _inline(node.get("attrs"))
+    children = node.get("content")
+    inner = "".join(_text(child, depth + 1) for child in children) if isinstance(children, list) else ""
     return inner + "\n" if kind in _BLOCKS and not inner.endswith("\n") else inner
+
+
+def _inline(attributes: Any) -> str:
+    if not isinstance(attributes, dict):
+        return ""
+    return str(attributes.get("text") or attributes.get("shortName") or attributes.get("url") or "")
 
 
 def from_text(text: str) -> dict[str, Any]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -20,14 +23,21 @@ KINDS = {
     "jira:issue_deleted": "ticket.deleted",
     "comment_created": "ticket.commented",
 }
+_KEY = re.compile(r"[A-Za-z][A-Za-z0-9_]*-[0-9]{1,19}")  # it becomes part of URLs and of a text column
+_ACCOUNT = re.compile(r"[\w:.@ -]{1,120}")
 
 
 class JiraSource:
+    """Args:
+    own_account: the bot's account id, asked for only in workers; empty when it is not known.
+    """
+
     name = "jira"
     max_body = 1_000_000
 
-    def __init__(self, settings: JiraSettings) -> None:
+    def __init__(self, settings: JiraSettings, own_account: Callable[[], str]) -> None:
         self._settings = settings
+        self._own_account = own_account
 
     def verify(self, delivery: Delivery, now: datetime) -> None:  # noqa: ARG002  # Jira sends no timestamp header
         secret = signatures.secret_of(self._settings.webhook_secret, "JIRA_WEBHOOK_SECRET")
@@ -38,34 +48,27 @@ class JiraSource:
         kind = KINDS.get(str(data.get("webhookEvent")))
         if kind is None:
             return None
-        key = _object(data, "issue").get("key")
-        if not isinstance(key, str) or not key:
-            raise BadDelivery(f"The {data['webhookEvent']} payload has no issue.key.")
+        key = _key(data)
         delivery_id = delivery.headers.get("x-atlassian-webhook-identifier") or _derived_id(data)
-        return NewEvent(
-            self.name,
-            kind,
-            key[:255],
-            delivery.body,
-            (DedupeKey(f"jira:{delivery_id}"[:255]),),
-            f"jira:{key}"[:255],
-            _actor(data),
-        )
+        dedupe = DedupeKey(f"jira:{delivery_id}"[:255])
+        return NewEvent(self.name, kind, key, delivery.body, (dedupe,), f"jira:{key}", _actor(data))
 
     def parse(self, kind: str, body: bytes) -> Payload:  # noqa: ARG002  # the payload names its event itself
         try:
             data = json_object(body)
-            actor = _actor(data)
-            added, removed = _label_changes(data)
-            return TicketEvent(
-                ticket=ticket_of(_object(data, "issue"), self._settings.url),
-                actor=actor,
-                by_us=bool(actor) and actor == self._settings.account_id,
-                labels_added=added,
-                labels_removed=removed,
-            )
+            _key(data)
+            ticket = ticket_of(_object(data, "issue"), self._settings.url)
         except (ValidationError, BadDelivery) as exc:
             raise Permanent(f"Jira's payload could not be read: {exc}") from exc
+        actor = _actor(data)
+        added, removed = _label_changes(data)
+        return TicketEvent(
+            ticket=ticket,
+            actor=actor,
+            by_us=bool(actor) and actor == self._own_account(),
+            labels_added=added,
+            labels_removed=removed,
+        )
 
 
 def ticket_of(issue: dict[str, Any], site: str) -> Ticket:
@@ -76,7 +79,7 @@ def ticket_of(issue: dict[str, Any], site: str) -> Ticket:
         key=issue["key"],
         summary=fields.get("summary") or "",
         description=adf.to_text(fields.get("description")),
-        labels=tuple(fields.get("labels") or ()),
+        labels=tuple(_list(fields, "labels")),
         status=_name(fields, "status"),
         priority=_name(fields, "priority"),
         project=_object(fields, "project").get("key") or "",
@@ -86,9 +89,21 @@ def ticket_of(issue: dict[str, Any], site: str) -> Ticket:
     )
 
 
+def _key(data: dict[str, Any]) -> str:
+    key = _object(data, "issue").get("key")
+    if not (isinstance(key, str) and _KEY.fullmatch(key)):
+        raise BadDelivery(f"The {data.get('webhookEvent')} payload has no issue.key like SUP-12.")
+    return key
+
+
 def _object(data: dict[str, Any], name: str) -> dict[str, Any]:
     found = data.get(name)
     return found if isinstance(found, dict) else {}
+
+
+def _list(data: dict[str, Any], name: str) -> list[Any]:
+    found = data.get(name)
+    return found if isinstance(found, list) else []
 
 
 def _name(fields: dict[str, Any], name: str) -> str:
@@ -97,18 +112,19 @@ def _name(fields: dict[str, Any], name: str) -> str:
 
 def _actor(data: dict[str, Any]) -> str:
     user = _object(data, "user") or _object(_object(data, "comment"), "author")
-    return str(user.get("accountId") or user.get("name") or "")
+    name = str(user.get("accountId") or user.get("name") or "")
+    return name if _ACCOUNT.fullmatch(name) else ""
 
 
 def _derived_id(data: dict[str, Any]) -> str:
-    """Data Center sends no identifier: issue, event, time and changelog make one."""
-    issue = _object(data, "issue").get("id", "")
-    change = _object(data, "changelog").get("id", "")
-    return f"{data.get('webhookEvent')}:{issue}:{change}:{data.get('timestamp', '')}"
+    """Data Center sends no identifier: event, time, issue, change and comment make one."""
+    ids = [_object(data, name).get("id") for name in ("issue", "changelog", "comment")]
+    parts = [data.get("webhookEvent"), data.get("timestamp"), *ids]
+    return hashlib.sha256(repr(parts).encode("utf-8", "backslashreplace")).hexdigest()
 
 
 def _label_changes(data: dict[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    items = _object(data, "changelog").get("items") or ()
+    items = _list(_object(data, "changelog"), "items")
     changes = [item for item in items if isinstance(item, dict) and item.get("field") == "labels"]
     before = {label for item in changes for label in str(item.get("fromString") or "").split()}
     after = {label for item in changes for label in str(item.get("toString") or "").split()}

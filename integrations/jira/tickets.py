@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
+from urllib.parse import quote
 
 import requests
 from jira import JIRA
@@ -20,6 +21,7 @@ from integrations.jira.source import ticket_of
 
 TIMEOUT_SECONDS = 15
 PROPERTY = "signalbox."
+FIELDS = "summary,description,labels,status,priority,project,reporter,created"
 
 
 class JiraTickets:
@@ -45,14 +47,14 @@ class JiraTickets:
 
     def get(self, key: str) -> Ticket:
         with _translated(f"read {key}"):
-            return ticket_of(self._jira.issue(key).raw, self._settings.url)
+            return ticket_of(self._request("GET", f"{_issue(key)}?fields={FIELDS}"), self._settings.url)
 
     @idempotent
     def add_label(self, *, key: str, label: str, step_key: str) -> None:
         """Add a label as an operation: labels that others set meanwhile stay."""
         del step_key
         with _translated(f"add the label {label!r} to {key}"):
-            self._request("PUT", f"issue/{key}", {"update": {"labels": [{"add": label}]}})
+            self._request("PUT", _issue(key), {"update": {"labels": [{"add": label}]}})
 
     def comment(self, *, key: str, text: str, step_key: str) -> str:
         """Comment on a ticket; the comment carries the step's key as a property."""
@@ -61,32 +63,53 @@ class JiraTickets:
             "properties": [{"key": PROPERTY + step_key, "value": {"step": step_key}}],
         }
         with _translated(f"comment on {key}"):
-            return str(self._request("POST", f"issue/{key}/comment", body)["id"])
+            return str(self._request("POST", f"{_issue(key)}/comment", body)["id"])
 
     def reconcile_comment(self, *, key: str, text: str, step_key: str) -> str | None:
         del text
         with _translated(f"read the comments of {key}"):
-            answer = self._request("GET", f"issue/{key}/comment?expand=properties&orderBy=-created", None)
+            newest = "expand=properties&orderBy=-created&maxResults=100"
+            answer = self._request("GET", f"{_issue(key)}/comment?{newest}")
         wanted = PROPERTY + step_key
         for comment in answer.get("comments", []):
             if any(entry.get("key") == wanted for entry in comment.get("properties", ())):
                 return str(comment["id"])
         return None
 
+    @cached_property
+    def account_id(self) -> str:
+        """Of the account that the token belongs to."""
+        with _translated("read /myself"):
+            return str(self._request("GET", "myself").get("accountId", ""))
+
     def health(self) -> Health:
         try:
             with _translated("read /myself"):
-                self._jira.myself()
+                self._request("GET", "myself")
         except SignalboxError as exc:
             return Health(status="down", detail=str(exc))
         return Health()
 
-    def _request(self, method: str, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
+    def _request(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         url = f"{self._settings.url.rstrip('/')}/rest/api/3/{path}"
         # The library's own methods read the issue before and after each write; its session does not.
         session: Any = self._jira._session  # noqa: SLF001
         response = session.request(method, url, **({} if body is None else {"json": body}))
-        return dict(response.json()) if response.content else {}
+        return _object(response) if response.content else {}
+
+
+def _issue(key: str) -> str:
+    return f"issue/{quote(key, safe='')}"
+
+
+def _object(response: requests.Response) -> dict[str, Any]:
+    try:
+        return dict(response.json())
+    except (ValueError, TypeError) as exc:
+        raise Permanent(
+            f"{response.url} answered {response.status_code}, but not as Jira does: check that JIRA_URL "
+            "is the site's base URL and that no login page stands before it."
+        ) from exc
 
 
 @contextmanager
@@ -105,7 +128,7 @@ def _error(what: str, exc: JIRAError) -> SignalboxError:
     if status == 429 or status >= 500 or status == 0:
         return Transient(
             f"Jira answered {status or 'nothing'} when asked to {what}.",
-            retry_after=float(after) if after.isdigit() else None,
+            retry_after=float(after) if after.isdecimal() else None,
         )
     if status in {401, 403}:
         return Permanent(
