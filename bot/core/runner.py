@@ -23,7 +23,7 @@ from bot.core.inbox import Busy, DueRun, Lease
 from bot.core.kernel import Kernel
 from bot.core.retry import next_attempt
 
-Outcome = Literal["done", "retried", "throttled", "refused", "dead", "skipped", "busy"]
+Outcome = Literal["done", "retried", "throttled", "refused", "dead", "skipped", "busy", "postponed"]
 # An exception that is nobody's plan is a bug; trying often only repeats it.
 BUG_ATTEMPTS = 3
 
@@ -43,6 +43,7 @@ class Runner:
     """Args:
     owner: names this worker process in leases.
     observe: told about every run that was worked on.
+    postponed: how long a plugin's runs should wait because it keeps failing; None when it is well.
     """
 
     def __init__(
@@ -50,11 +51,13 @@ class Runner:
         kernel: Kernel,
         owner: str,
         observe: Callable[[RunResult], None] = lambda _: None,
+        postponed: Callable[[str], timedelta | None] = lambda _: None,
         draw: random.Random | None = None,
     ) -> None:
         self._kernel = kernel
         self._owner = owner
         self._observe = observe
+        self._postponed = postponed
         self._draw = draw or random.Random()  # noqa: S311  # jitter, not a secret
         self._ttl = timedelta(seconds=kernel.settings.workers.lease_seconds)
         self._clicks = ClickGate(kernel)
@@ -65,21 +68,25 @@ class Runner:
             return RunResult("skipped")
         if isinstance(leased, Busy):
             return RunResult("busy")
+        plugin = leased.handler.partition(".")[0]
+        if pause := self._postponed(plugin):
+            return self._postpone(leased, plugin, pause)
         started = time.perf_counter()
         with structlog.contextvars.bound_contextvars(
             event_id=leased.event.id, run_id=run_id, handler=leased.handler, attempt=leased.attempt
         ):
             outcome, error = self._work(leased)
-            result = RunResult(
-                outcome,
-                leased.handler,
-                leased.handler.partition(".")[0],
-                time.perf_counter() - started,
-                error,
-            )
+            result = RunResult(outcome, leased.handler, plugin, time.perf_counter() - started, error)
             structlog.get_logger().info("run.finished", outcome=outcome, seconds=round(result.seconds, 4))
         self._observe(result)
         return result
+
+    def _postpone(self, lease: Lease, plugin: str, pause: timedelta) -> RunResult:
+        """Leave a failing plugin's run for later, without using up an attempt."""
+        error = f"The plugin {plugin!r} keeps failing and rests; this run waits for it."
+        at = self._kernel.clock() + pause
+        self._wake(self._kernel.inbox.retry(lease, at, error, count_attempt=False))
+        return RunResult("postponed", lease.handler, plugin, error=error)
 
     def _work(self, lease: Lease) -> tuple[Outcome, str]:
         handler = self._kernel.registry.handler(lease.handler)

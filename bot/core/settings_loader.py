@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr, ValidationError
 from rapidfuzz import process
@@ -99,13 +99,8 @@ def _secret_file(variable: str, path: str) -> str:
 
 def _parsed(place: Place, text: str) -> Any:
     """Lists in the environment are written with commas; everything else pydantic reads from text."""
-    annotation = _annotation(Settings, place)
-    is_list = annotation is not None and tuple in {annotation, *map(_origin, (annotation,))}
+    is_list = get_origin(_annotation(Settings, place)) is tuple
     return [part.strip() for part in text.split(",") if part.strip()] if is_list else text
-
-
-def _origin(annotation: Any) -> Any:
-    return getattr(annotation, "__origin__", None)
 
 
 def _annotation(model: type[BaseModel], place: Place) -> Any:

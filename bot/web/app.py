@@ -1,4 +1,4 @@
-"""Composition root of the web process. It loads declarations, never a model, a cluster or a port's library."""
+"""Composition root of the web process. It loads declarations, never a model or a cluster."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from fastapi.staticfiles import StaticFiles
 
 from bot.core.group_commit import GroupCommit
 from bot.core.intake import Intake
@@ -16,7 +17,7 @@ from bot.web import errors
 from bot.web.api import api_router
 from bot.web.auth import Auth
 from bot.web.health import health_router
-from bot.web.overview import overview_router
+from bot.web.overview import STATIC, overview_router
 from bot.web.security_headers import SecurityHeaders
 from bot.webhooks.routes import Webhooks
 
@@ -47,6 +48,7 @@ def build_web(kernel: Kernel, queue: CeleryQueue) -> FastAPI:
     app.include_router(health_router(kernel))
     app.include_router(api_router(kernel, auth))
     app.include_router(overview_router(kernel))
+    app.mount("/static", StaticFiles(directory=STATIC))
     for plugin in kernel.registry.plugins.values():
         for router in plugin.routers():
             app.include_router(router, prefix=f"/api/{plugin.name}", dependencies=[auth.require("write")])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import Depends, HTTPException, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -27,12 +27,12 @@ class Auth:
     def require(self, scope: Scope) -> Any:
         """A FastAPI dependency that lets through tokens of at least this scope."""
 
-        def check(given: HTTPAuthorizationCredentials | None = Security(_bearer)) -> None:
+        def check(given: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)] = None) -> None:
             rank = self._rank(given.credentials.encode() if given else b"")
             if rank is None:
                 raise HTTPException(
                     401,
-                    "Send the header `Authorization: Bearer <token>` with a token from the setting api_tokens.",
+                    "Send `Authorization: Bearer <token>` with a token from the setting api_tokens.",
                     {"WWW-Authenticate": "Bearer"},
                 )
             if rank < _RANK[scope]:

@@ -1,0 +1,82 @@
+"""signalbox inbox, trace, audit: look at what came in and give a dead letter another try."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from bot.core.kernel import Kernel
+
+
+def register(app: typer.Typer) -> None:
+    inbox = typer.Typer(no_args_is_help=True, help="Events and dead letters.")
+    inbox.command("list")(list_runs)
+    inbox.command("show")(show)
+    inbox.command("replay")(replay)
+    app.add_typer(inbox, name="inbox")
+    app.command("trace")(show)
+    audit = typer.Typer(no_args_is_help=True, help="The audit trail.")
+    audit.command("export")(export)
+    app.add_typer(audit, name="audit")
+
+
+def list_runs(
+    status: Annotated[str, typer.Option(help="pending, leased, done or dead; empty: all.")] = "",
+    limit: Annotated[int, typer.Option(help="How many.")] = 50,
+) -> None:
+    """List runs, newest first."""
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    if status not in {"", "pending", "leased", "done", "dead"}:
+        raise typer.BadParameter("--status is pending, leased, done or dead.")
+    table = Table("received (UTC)", "run", "event", "handler", "status", "tries", "error")
+    for run in _kernel().inbox.runs(status=status or None, limit=limit):  # type: ignore[arg-type]
+        received = f"{run.received_at:%Y-%m-%d %H:%M:%S}"
+        table.add_row(
+            received,
+            run.id,
+            f"{run.kind} {run.subject}",
+            run.handler,
+            run.status,
+            str(run.attempts),
+            run.error or "",
+        )
+    Console().print(table)
+
+
+def show(event_id: str) -> None:
+    """Show one event from delivery to effects; the beginning of its id is enough."""
+    trace = _kernel().trace(event_id)
+    print(json.dumps(dataclasses.asdict(trace), default=str, indent=2, ensure_ascii=False))
+
+
+def replay(run_id: str) -> None:
+    """Give a dead letter a new set of attempts; the sweeper hands it over within seconds."""
+    kernel = _kernel()
+    kernel.inbox.replay(run_id)
+    kernel.audit.record("cli", "inbox.replay", run_id)
+    print(f"{run_id} is pending again.")
+
+
+def export() -> None:
+    """Print the audit trail as JSON Lines."""
+    for row in _kernel().audit.export():
+        print(json.dumps(dataclasses.asdict(row), default=str, ensure_ascii=False))
+
+
+def _kernel() -> Kernel:
+    from bot.core.kernel import build_kernel  # noqa: PLC0415
+    from bot.core.settings_loader import load_settings  # noqa: PLC0415
+
+    settings = load_settings().settings
+    if settings.secret_key is None and (settings.data_dir / "secrets.json").exists():
+        from bot.supervisor.data_dir import local_secrets  # noqa: PLC0415
+
+        key = local_secrets(settings.data_dir)["secret_key"]
+        settings = settings.model_validate(settings.model_dump() | {"secret_key": key})
+    return build_kernel(settings)

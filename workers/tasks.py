@@ -1,0 +1,55 @@
+"""The tasks: work on a run, find what was left behind, look at the clock, send what could not be sent."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import structlog
+from celery import shared_task
+
+from bot.core.errors import Permanent, Transient
+from workers import schedule
+from workers.runtime import current
+
+log = structlog.get_logger()
+# Give the broker's own copy a moment before a second one is sent; a doubled task is harmless but work.
+SWEEP_AFTER = timedelta(seconds=3)
+
+
+@shared_task(name="signalbox.process")  # type: ignore[untyped-decorator]
+def process(run_id: str) -> None:
+    try:
+        current().runner.run(run_id)
+    except Transient as exc:
+        # The database itself refused: the lease runs out, or was never taken, and the sweeper tries again.
+        log.warning("run.not_recorded", run_id=run_id, error=str(exc))
+
+
+@shared_task(name="signalbox.sweep")  # type: ignore[untyped-decorator]
+def sweep() -> None:
+    """Hand over runs that are due and that nobody works on: after a crash, a retry's wait, a Redis outage."""
+    kernel = current().kernel
+    due = kernel.inbox.due(older_than=SWEEP_AFTER)
+    if due:
+        log.info("sweep.found", runs=len(due))
+        kernel.enqueue(due)
+    kernel.inbox.forget_expired_keys()
+
+
+@shared_task(name="signalbox.tick")  # type: ignore[untyped-decorator]
+def tick() -> None:
+    kernel = current().kernel
+    kernel.enqueue(schedule.tick(kernel))
+
+
+@shared_task(name="signalbox.flush_messages")  # type: ignore[untyped-decorator]
+def flush_messages() -> None:
+    kernel = current().kernel
+    if not kernel.messages.dirty(1):
+        return
+    try:
+        flush = getattr(kernel.chat, "flush", None)
+    except Permanent:
+        return  # no chat is configured, so nobody waits for these
+    if flush is not None:
+        flush()
