@@ -60,6 +60,7 @@ class File:
 @dataclass
 class _State:
     shown: dict[str, Shown] = field(default_factory=dict)
+    wanted: dict[str, Message] = field(default_factory=dict)
     replies: dict[str, Reply] = field(default_factory=dict)
     modals: list[Modal] = field(default_factory=list)
     files: dict[str, File] = field(default_factory=dict)
@@ -77,16 +78,13 @@ class FakeChat(Faulty):
 
     @property
     def messages(self) -> list[Shown]:
-        """Messages in the channels, oldest first, as they stand now: claimed buttons have given way."""
-        return [
-            replace(shown, message=self._services.present(shown.message))
-            for shown in self._state.shown.values()
-        ]
+        """Messages in the channels, oldest first, as they were last sent."""
+        return list(self._state.shown.values())
 
     @property
-    def as_sent(self) -> list[Shown]:
-        """The messages with all their buttons, as somebody's screen that is a second late has them."""
-        return list(self._state.shown.values())
+    def late_screens(self) -> list[Shown]:
+        """The messages with all their buttons, as a screen has them that has not seen the last click."""
+        return [replace(s, message=self._state.wanted[s.key]) for s in self._state.shown.values()]
 
     @property
     def replies(self) -> list[Reply]:
@@ -106,9 +104,12 @@ class FakeChat(Faulty):
     @idempotent
     def upsert(self, *, channel: str, key: str, message: Message, step_key: str) -> MessageRef:
         with self._call("upsert", channel=channel, key=key, message=message, step_key=step_key):
-            return self._show(key, channel, message)
+            stored = self._services.messages.want(key, channel, message)
+            ref = self._show(key, stored.channel, message)
+            self._services.messages.sent(key, ref.channel, ref.ts, "sent", stored.wanted_at)
+            return ref
 
-    def post(
+    def post(  # such a message does not live: no later click changes what it shows
         self, *, channel: str, message: Message, step_key: str, thread: MessageRef | None = None
     ) -> MessageRef:
         with self._call("post", channel=channel, message=message, step_key=step_key, thread=thread):
@@ -118,17 +119,21 @@ class FakeChat(Faulty):
         found = self._state.shown.get(f"post:{step_key}")
         return MessageRef(channel=found.channel, ts=found.ts) if found else None
 
-    @idempotent
-    def reply(self, *, to: ReplyTo, message: Message, step_key: str, public: bool = False) -> None:
+    def reply(self, *, to: ReplyTo, message: Message, step_key: str, public: bool = False) -> bool:
         with self._call("reply", to=to, message=message, step_key=step_key, public=public):
             self._state.replies[step_key] = Reply(to.user, to.channel, message, public)
+            return True
+
+    def reconcile_reply(self, *, to: ReplyTo, step_key: str, **arguments: Any) -> bool | None:
+        """A command's answer is sent again in place of the first; a click's is not repeated."""
+        return self.reply(to=to, step_key=step_key, **arguments) if to.replaceable else True
 
     @idempotent
     def refresh(self, *, ref: MessageRef, step_key: str) -> None:
         with self._call("refresh", writes=False, ref=ref, step_key=step_key):
             stored = self._services.messages.by_ref(ref.channel, ref.ts)
             if stored is not None:
-                self._services.messages.touch(stored.key)
+                self._show(stored.key, stored.channel, stored.wanted)
 
     @idempotent
     def open_modal(self, *, trigger_id: str, modal: Modal, step_key: str) -> None:
@@ -158,11 +163,14 @@ class FakeChat(Faulty):
         return self.groups.get(user_id, frozenset())
 
     def _show(self, key: str, channel: str, message: Message, thread: str = "") -> MessageRef:
-        """Post or update in place, through the table of living messages that the real adapter uses."""
-        stored = self._services.messages.want(key, channel, message)
+        """Post, or update in place: a message keeps its channel and its place."""
         known = self._state.shown.get(key)
-        ts = known.ts if known else f"{len(self._state.shown) + 1}.000100"
-        self._services.messages.sent(key, stored.channel, ts, "sent", stored.wanted_at)
-        updates = known.updates + 1 if known else 0
-        self._state.shown[key] = Shown(stored.channel, ts, key, message, thread, updates)
-        return MessageRef(channel=stored.channel, ts=ts, permalink=f"https://chat.example/{ts}")
+        shown = self._services.present(message)
+        if known is None:
+            ts = f"{len(self._state.shown) + 1}.000100"
+            self._state.shown[key] = Shown(channel, ts, key, shown, thread)
+        else:
+            self._state.shown[key] = replace(known, message=shown, updates=known.updates + 1)
+        self._state.wanted[key] = message
+        now = self._state.shown[key]
+        return MessageRef(channel=now.channel, ts=now.ts, permalink=f"https://chat.example/{now.ts}")

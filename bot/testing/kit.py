@@ -120,7 +120,7 @@ class Kit:
             name=name,
             text=text.strip(),
             user=User(id=user, name=user.lower()),
-            reply_to=ReplyTo(channel=channel, user=user),
+            reply_to=ReplyTo(channel=channel, user=user, replaceable=True),
             trigger_id="trigger",
         )
         return self._from_person("slack.command", f"/{name}", payload, handler, user)
@@ -177,7 +177,7 @@ class Kit:
         return self._from_person("slack.action", found.action, payload, handler, user)
 
     def _find(self, label: str, message: Message | None) -> tuple[Button | Select, str, str]:
-        sent = [(shown.message, shown.ts, shown.channel) for shown in self.chat.as_sent]
+        sent = [(shown.message, shown.ts, shown.channel) for shown in self.chat.late_screens]
         sent += [(reply.message, "", reply.channel) for reply in self.chat.replies]
         wanted = [(message, "", CHANNEL)] if message else list(reversed(sent))
         for candidate, ts, channel in wanted:

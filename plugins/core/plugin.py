@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from bot.core.errors import SignalboxError
+from bot.plugin import Click, Command, Context, Permanent, Plugin, action, command
+from plugins.core import messages, policy
+from plugins.core.policy import Condition
+
+DEAD_LETTERS_SHOWN = 10
+
+
+class Core(Plugin):
+    name = "core"
+
+    @command("help", help="List the commands you may use, or explain one.", usage="help [command]")
+    def help(self, command: Command, ctx: Context) -> None:
+        if command.text:
+            self._explain(command, ctx)
+            return
+        found = policy.usable(
+            ctx.registry.commands(), lambda permission: ctx.permissions.allowed(command.user.id, permission)
+        )
+        ctx.reply(messages.command_list(ctx.settings.slack.command, found))
+
+    def _explain(self, command: Command, ctx: Context) -> None:
+        name = command.text.split()[0].lower()
+        handler = ctx.registry.command(name)
+        slash = ctx.settings.slack.command
+        if handler is None:
+            ctx.reply(messages.unknown_command(slash, name, ctx.registry.nearest(name)))
+            return
+        allowed = ctx.permissions.allowed(command.user.id, handler.declaration.permission)
+        ctx.reply(messages.command_detail(slash, handler, allowed=allowed))
+
+    @command("status", help="Show what is waiting, what is dead and how the plugins are.")
+    def status(self, command: Command, ctx: Context) -> None:  # noqa: ARG002  # nothing to choose
+        conditions = policy.worst_first(self._conditions(ctx))
+        ctx.reply(
+            messages.status(
+                ctx.inbox.counts(),
+                ctx.inbox.oldest_pending_seconds(),
+                conditions,
+                policy.not_loaded(ctx.registry.report),
+            )
+        )
+
+    def _conditions(self, ctx: Context) -> Iterator[Condition]:
+        for name, plugin in ctx.registry.plugins.items():
+            try:
+                yield policy.condition_of(name, plugin.health(ctx))
+            except SignalboxError as exc:
+                yield Condition(name, "down", str(exc))
+            except Exception as exc:  # a plugin's bug must not hide how the others are
+                ctx.log.exception("plugin.health_failed", checked=name)
+                yield Condition(
+                    name, "down", f"Its health check failed with {type(exc).__name__}; see the log."
+                )
+
+    @command("plugins", help="List plugins: loaded, disabled, or refused and why.")
+    def plugins(self, command: Command, ctx: Context) -> None:  # noqa: ARG002  # nothing to choose
+        ctx.reply(messages.plugins(ctx.registry.report))
+
+    @command("ping", help="Answer, and say where the time went.")
+    def ping(self, command: Command, ctx: Context) -> None:  # noqa: ARG002  # nothing to choose
+        queued = (ctx.now() - ctx.event.received_at).total_seconds()
+        started = time.perf_counter()
+        ctx.inbox.counts()
+        ctx.reply(messages.pong(queued, time.perf_counter() - started))
+
+    @command("trace", help="Follow an event from its delivery to its effects.", usage="trace ID")
+    def trace(self, command: Command, ctx: Context) -> None:
+        if not command.text:
+            ctx.reply(messages.recent(ctx.settings.slack.command, ctx.inbox.recent(10)))
+            return
+        try:
+            found = ctx.trace(command.text.split()[0])
+        except Permanent as exc:
+            # A typo is no dead letter.
+            ctx.reply(str(exc))
+            return
+        ctx.reply(messages.trace(found))
+
+    @command("deadletters", help="List what failed for good; show or replay it.", permission="inbox.replay")
+    def deadletters(self, command: Command, ctx: Context) -> None:  # noqa: ARG002  # nothing to choose
+        dead = ctx.inbox.runs(status="dead", limit=DEAD_LETTERS_SHOWN)
+        ctx.reply(messages.dead_letters(dead, ctx.inbox.counts()["dead"]))
+
+    @action("show", permission="inbox.replay")
+    def show(self, click: Click, ctx: Context) -> None:
+        ctx.reply(messages.trace(ctx.trace(click.args["event_id"])))
+
+    @action("replay", permission="inbox.replay")
+    def replay(self, click: Click, ctx: Context) -> str:
+        run_id = click.args["run_id"]
+        try:
+            ctx.replay(run_id)
+        except Permanent as exc:
+            # Somebody was faster, or this press was interrupted after it had replayed.
+            ctx.reply(str(exc))
+            return "nothing left to replay"
+        ctx.audit("replay", run_id, before="dead", after="pending")
+        ctx.reply(messages.replayed(click.args))
+        return "replayed"
+
+    @command("why", help="Say why somebody may do something, or not.", usage="why @user permission")
+    def why(self, command: Command, ctx: Context) -> None:
+        words = [word for word in command.text.split() if word != "can"]
+        if len(words) != 2:
+            ctx.reply(f"Usage: {ctx.settings.slack.command} why @user permission")
+            return
+        user, permission = policy.user_id(words[0]), words[1]
+        allowed = ctx.permissions.allowed(user, permission)
+        ctx.reply(messages.why(user, permission, ctx.permissions.granting(permission), allowed=allowed))

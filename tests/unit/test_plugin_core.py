@@ -1,0 +1,248 @@
+"""The core plugin: help, status, plugins, ping, trace, dead letters, why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from bot.core.registry import PluginStatus
+from bot.plugin import Command, Context, Health, Hook, Permanent, Plugin, Transient, command, on
+from bot.testing import Conformance, Kit
+from bot.testing.conformance import Samples
+from plugins.core import Core
+from plugins.core.policy import span, user_id
+
+pytestmark = pytest.mark.unit
+BODY = Hook(name="work", data={"secret": "hush"})
+
+
+class Other(Plugin):
+    name = "other"
+    condition = Health(status="degraded", detail="The model is away.")
+
+    @command("open", help="Open to all.", usage="open [THING]")
+    def open(self, cmd: Command, ctx: Context) -> None:
+        ctx.reply("open")
+
+    @command("shut", help="For the few.", permission="other.shut")
+    def shut(self, cmd: Command, ctx: Context) -> None:
+        ctx.reply("shut")
+
+    @on("generic.work")
+    def work(self, hook: Hook, ctx: Context) -> None:
+        ctx.step("comment", ctx.tickets.comment, key="OPS-1", text="x")
+        ctx.audit("worked", "OPS-1")
+
+    def health(self, ctx: Context) -> Health:
+        return self.condition
+
+
+class Broken(Other):
+    name = "broken"
+    fault: Exception = KeyError("x")
+
+    @command("broken", help="Nothing.")
+    def open(self, cmd: Command, ctx: Context) -> None: ...
+
+    @command("broken-too", help="Nothing.")
+    def shut(self, cmd: Command, ctx: Context) -> None: ...
+
+    def health(self, ctx: Context) -> Health:
+        raise self.fault
+
+
+@pytest.fixture
+def kit() -> Iterator[Kit]:
+    with Kit(Core, beside=[Other]) as made:
+        made.tickets.add("OPS-1")
+        yield made
+
+
+def die(kit: Kit, error: str = "No such ticket.") -> None:
+    kit.tickets.fail(Permanent(error))
+    kit.event("generic.work", BODY, subject="OPS-1")
+
+
+class TestCore(Conformance):
+    plugin = Core
+
+    def kit(self) -> Kit:
+        return Kit(Core, beside=[Other])
+
+    def prepare(self, kit: Kit) -> None:
+        kit.grant("U1", "*")
+        kit.tickets.add("OPS-1")
+        die(kit)
+        kit.command("deadletters")
+
+    def samples(self) -> Samples:
+        return {
+            "a click on Show": lambda kit: kit.click("Show"),
+            "a click on Replay": lambda kit: kit.click("Replay"),
+        }
+
+
+def test_help_lists_what_the_asker_may_use_by_plugin(kit: Kit) -> None:
+    kit.command("/signalbox help", user="U1")
+    text = kit.reply.text
+    assert text.index("*core*") < text.index("*other*")
+    assert "`/signalbox open [THING]` Open to all." in text
+    assert "shut" not in text
+    assert "deadletters" not in text
+    kit.grant("U1", "other.shut")
+    kit.command("/signalbox help", user="U1")
+    assert "`/signalbox shut` For the few." in kit.reply.text
+
+
+def test_help_explains_one_command(kit: Kit) -> None:
+    kit.command("/signalbox help open")
+    assert "Open to everybody. From the plugin other." in kit.reply.text
+    kit.command("/signalbox help shut")
+    assert "Needs the permission 'other.shut', which you do not have." in kit.reply.text
+    kit.command("/signalbox help opne")
+    assert "Did you mean open" in kit.reply.text
+    kit.command("/signalbox help <!channel>")
+    assert "<!channel>" not in kit.reply.text
+
+
+def test_status_puts_the_worst_first(kit: Kit) -> None:
+    die(kit)
+    kit.kernel.registry.report.append(PluginStatus("odd", "refused", "It has no name."))
+    kit.command("/signalbox status")
+    text = kit.reply.text
+    assert "dead letters 1" in text
+    assert text.index("*other* The model is away.") < text.index("*core*")
+    assert "*odd* refused: It has no name." in text
+    assert kit.reply.message.severity == "warning"
+
+
+def test_status_says_how_long_the_oldest_waits(kit: Kit) -> None:
+    kit.tickets.fail(Transient("away"), times=50)
+    kit.event("generic.work", BODY)
+    kit.clock.advance(timedelta(minutes=5))
+    kit.command("/signalbox status")
+    assert "waiting" in kit.reply.text
+    assert "the oldest waits" in kit.reply.text
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [(KeyError("x"), "failed with KeyError"), (Transient("Jira is away."), "Jira is away.")],
+)
+def test_status_survives_a_health_check_that_raises(fault: Exception, said: str) -> None:
+    Broken.fault = fault
+    with Kit(Core, beside=[Broken]) as kit:
+        kit.command("/signalbox status")
+        assert said in kit.reply.text
+
+
+def test_plugins_says_what_was_not_loaded_and_why(kit: Kit) -> None:
+    kit.kernel.registry.report += [
+        PluginStatus("odd", "refused", "It has no name."),
+        PluginStatus("quiet", "disabled", "by the setting disabled_plugins"),
+    ]
+    kit.command("/signalbox plugins")
+    assert "*core* test" in kit.reply.text
+    assert "*odd*  refused: It has no name." in kit.reply.text
+    assert "*quiet*  disabled: by the setting disabled_plugins" in kit.reply.text
+
+
+def test_ping_says_where_the_time_went(kit: Kit) -> None:
+    kit.command("/signalbox ping")
+    assert "*pong*" in kit.reply.text
+    assert "inbox and queue" in kit.reply.text
+    assert "one database read" in kit.reply.text
+
+
+def test_trace_follows_an_event_by_the_beginning_of_its_id(kit: Kit) -> None:
+    done = kit.event("generic.work", BODY, subject="OPS-1")
+    kit.command(f"/signalbox trace {done.event_id[:-4]}")
+    text = kit.reply.text
+    assert "*generic.work* OPS-1 from kit" in text
+    assert "run *other.work* on io, done, attempt 1" in text
+    assert "step *comment* FakeTickets.comment" in text
+    assert "audit *worked* on OPS-1 by kit, done" in text
+    assert "hush" not in text
+
+
+def test_trace_of_what_does_not_exist_is_an_answer_not_a_dead_letter(kit: Kit) -> None:
+    kit.command("/signalbox trace nonsense")
+    assert "is not the id of any event" in kit.reply.text
+    kit.command("/signalbox trace")
+    assert "slack.command" in kit.reply.text
+    assert kit.deadletters == []
+
+
+def test_dead_letters_can_be_shown_and_replayed_once_per_death(kit: Kit) -> None:
+    kit.grant("U1", "inbox.replay")
+    die(kit)
+    kit.command("/signalbox deadletters")
+    assert "No such ticket." in kit.reply.text
+    kit.click("Show")
+    assert "run *other.work*" in kit.reply.text
+    kit.click("Replay")
+    assert kit.tickets.comments("OPS-1") == ["x"]
+    assert kit.deadletters == []
+    assert [(row.action, row.actor) for row in kit.audit if row.action == "replay"] == [("replay", "U1")]
+    kit.click("Replay", user="U1")
+    assert "already taken by <@U1>" in kit.reply.text
+    kit.command("/signalbox deadletters")
+    assert kit.reply.text == "No dead letters."
+
+
+def test_a_letter_that_dies_again_can_be_replayed_again(kit: Kit) -> None:
+    kit.grant("U1", "inbox.replay")
+    die(kit)
+    kit.command("/signalbox deadletters")
+    kit.tickets.fail(Permanent("Still not."))
+    kit.advance(minutes=1)
+    kit.click("Replay")
+    kit.command("/signalbox deadletters")
+    assert "Still not." in kit.reply.text
+    kit.click("Replay")
+    assert kit.deadletters == []
+
+
+def test_a_letter_that_somebody_else_replayed_is_no_fault(kit: Kit) -> None:
+    kit.grant("U1", "inbox.replay")
+    die(kit)
+    kit.command("/signalbox deadletters")
+    kit.kernel.inbox.replay(kit.deadletters[0].id)
+    kit.click("Replay")
+    assert "nothing to replay" in kit.reply.text
+    assert kit.deadletters == []
+
+
+def test_many_dead_letters_are_counted_and_hostile_text_is_escaped(kit: Kit) -> None:
+    kit.grant("U1", "inbox.replay")
+    for number in range(12):
+        die(kit, f"<!channel> *{number}*")
+    kit.command("/signalbox deadletters")
+    assert "the newest 10 of 12" in kit.reply.text
+    assert "<!channel>" not in kit.reply.text
+
+
+def test_why_names_the_roles(kit: Kit) -> None:
+    kit.grant("U7", "alerts.silence")
+    kit.command("/signalbox why <@U7|bob> can alerts.silence")
+    assert "<@U7> may use" in kit.reply.text
+    assert "kit-U7" in kit.reply.text
+    kit.command("/signalbox why @U8 mitigation.run")
+    assert "<@U8> may not use" in kit.reply.text
+    assert "No role grants it." in kit.reply.text
+    kit.command("/signalbox why")
+    assert "Usage" in kit.reply.text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0.0124, "12 ms"), (5, "5 s"), (180, "3 min"), (7200, "2:00 h"), (100_000, "1 day, 3:46 h")],
+)
+def test_spans_are_short(seconds: float, said: str) -> None:
+    assert span(seconds) == said
+
+
+def test_mentions_are_read() -> None:
+    assert [user_id(text) for text in ("<@U1|x>", "<@U1>", "@U1", "U1")] == ["U1"] * 4
