@@ -63,9 +63,11 @@ async def _start(
 
 
 async def _all_or_stop(starts: Sequence[Coroutine[None, None, None]], stop: asyncio.Event) -> None:
-    work = asyncio.ensure_future(asyncio.gather(*starts))
-    waiting = asyncio.create_task(stop.wait())
-    await asyncio.wait({work, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    async def start_all() -> None:
+        await asyncio.gather(*starts)
+
+    work, waiting = asyncio.create_task(start_all()), asyncio.create_task(stop.wait())
+    await asyncio.wait([work, waiting], return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
     if work.done():
         work.result()
