@@ -91,11 +91,14 @@ class Board:
         issue.histories.append(history)
         self._listener("jira:issue_updated", issue, author, history)
 
-    def comment(self, issue: Issue, author: Person, body: dict[str, Any]) -> Comment:
+    def comment(
+        self, issue: Issue, author: Person, body: dict[str, Any], properties: dict[str, Any] | None = None
+    ) -> Comment:
         moment = issue.updated = now()
         comment = Comment(
-            id=self._next_id(), author=author.account_id, body=body, created=moment, updated=moment
-        )
+            id=self._next_id(), author=author.account_id, body=body, created=moment, updated=moment,
+            properties=properties or {},
+        )  # fmt: skip
         issue.comments.append(comment)
         self._listener("comment_created", issue, author, comment)
         return comment

@@ -59,6 +59,7 @@ class Comment(BaseModel):
     """An Atlassian document; text in API v2."""
     created: datetime
     updated: datetime
+    properties: dict[str, Any] = Field(default_factory=dict)
 
 
 class ChangeItem(BaseModel):

@@ -9,7 +9,7 @@ from integrations.sandbox.jira.access import Access, Caller
 from integrations.sandbox.jira.board import Board
 from integrations.sandbox.jira.edits import object_at
 from integrations.sandbox.jira.errors import JiraRefusal, bad, missing
-from integrations.sandbox.jira.models import STATUSES, Issue, RemoteLink
+from integrations.sandbox.jira.models import STATUSES, Comment, Issue, RemoteLink
 
 Json = dict[str, Any]
 Payload = Annotated[Json, Body()]
@@ -88,17 +88,38 @@ def added_body(step: Any) -> Any:
     return added.get("body")
 
 
+def given_properties(entries: Any) -> Json:
+    """Jira gives and takes a comment's properties as a list of keys with values."""
+    for entry in entries or []:
+        if not (isinstance(entry, dict) and isinstance(entry.get("key"), str) and "value" in entry):
+            raise bad("properties", "A property needs a key and a value.")
+        _check_property(entry["key"], entry["value"])
+    return {entry["key"]: entry["value"] for entry in entries or []}
+
+
+def entity_properties(comment: Comment) -> list[Json]:
+    return [{"key": key, "value": value} for key, value in comment.properties.items()]
+
+
 def comment_routes(router: APIRouter, board: Board, access: Access) -> None:
     Who = Annotated[Caller, Depends(access.caller)]  # noqa: N806 - a type
 
     @router.get("/issue/{key}/comment")
-    async def comments(key: str, who: Who) -> Json:
-        return who.views.comments(board.issue(key))
+    async def comments(key: str, who: Who, expand: Names = None) -> Json:
+        issue = board.issue(key)
+        bean = who.views.comments(issue)
+        if "properties" in names(expand):
+            bean["comments"] = [
+                one | {"properties": entity_properties(held)}
+                for one, held in zip(bean["comments"], issue.comments, strict=True)
+            ]
+        return bean
 
     @router.post("/issue/{key}/comment", status_code=201)
     async def comment(key: str, body: Payload, who: Who) -> Json:
         issue = board.issue(key)
-        added = board.comment(issue, who.person, who.fields.comment(body.get("body")))
+        text, properties = who.fields.comment(body.get("body")), given_properties(body.get("properties"))
+        added = board.comment(issue, who.person, text, properties)
         return who.views.comment(issue, added)
 
     @router.get("/issue/{key}/comment/{comment_id}")
