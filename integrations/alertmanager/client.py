@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import httpx2
 from pydantic import TypeAdapter, ValidationError
@@ -82,7 +83,12 @@ class AlertmanagerClient:
     def expire(self, *, silence_id: str, step_key: str) -> None:
         """End a silence; ending it twice is answered 200 both times."""
         del step_key
-        self._send("DELETE", f"/silence/{silence_id}")
+        path = f"/silence/{quote(silence_id, safe='')}"
+        try:
+            self._send("DELETE", path)
+        except Transient:
+            self._send("GET", path)  # a 500 may mean "unknown" (0.25 says so); GET answers 404 then
+            raise
 
     def health(self) -> Health:
         try:
