@@ -51,7 +51,7 @@ def configure_logs(settings: Settings, secrets: Iterable[str] = ()) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.log_level.upper())
-    for noisy in ("httpx2", "httpcore2", "slack_bolt", "alembic", "urllib3", "celery.worker.strategy"):
+    for noisy in ("httpx2", "httpcore2", "slack_bolt", "alembic", "urllib3", "celery.beat", "celery.app.trace"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 

