@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import BaseModel, TypeAdapter
 
+from bot.core.events import Event
 from bot.core.inbox import RunStatus, RunView
 from bot.core.kernel import Kernel
 from bot.core.trace import Trace
@@ -42,6 +43,10 @@ def api_router(kernel: Kernel, auth: Auth) -> APIRouter:
     @router.get("/inbox", summary="Runs, newest first.", dependencies=[auth.require("read")])
     def inbox(status: RunStatus | None = None, limit: int = 100) -> list[RunOut]:
         return [RunOut.of(view) for view in kernel.inbox.runs(status=status, limit=max(1, min(limit, 1000)))]
+
+    @router.get("/events", summary="Events, newest first.", dependencies=[auth.require("read")])
+    def events(limit: int = 100) -> list[Event]:
+        return kernel.inbox.recent(max(1, min(limit, 1000)))
 
     @router.get(
         "/events/{event_id}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import structlog
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
@@ -18,10 +19,12 @@ from bot.web.api import api_router
 from bot.web.auth import Auth
 from bot.web.health import health_router
 from bot.web.overview import STATIC, overview_router
+from bot.web.prometheus import metrics_router
 from bot.web.security_headers import SecurityHeaders
 from bot.webhooks.routes import Webhooks
 
 VERSION = "0.1.0"
+log = structlog.get_logger()
 
 
 def build_web(kernel: Kernel, queue: CeleryQueue) -> FastAPI:
@@ -46,12 +49,21 @@ def build_web(kernel: Kernel, queue: CeleryQueue) -> FastAPI:
     app.router.routes.extend([*front.routes(), *webhooks.routes()])
     auth = Auth(kernel.settings)
     app.include_router(health_router(kernel))
+    app.include_router(metrics_router(kernel))
     app.include_router(api_router(kernel, auth))
     app.include_router(overview_router(kernel))
     app.mount("/static", StaticFiles(directory=STATIC))
-    for plugin in kernel.registry.plugins.values():
-        for router in plugin.routers():
-            app.include_router(router, prefix=f"/api/{plugin.name}", dependencies=[auth.require("write")])
+    _include_plugins(app, kernel, auth)
     app.add_middleware(SecurityHeaders)
     errors.install(app)
     return app
+
+
+def _include_plugins(app: FastAPI, kernel: Kernel, auth: Auth) -> None:
+    """Plugins' own routes under /api/<plugin>; a plugin that can't make them loses these and no more."""
+    for plugin in kernel.registry.plugins.values():
+        try:
+            for router in plugin.routers():
+                app.include_router(router, prefix=f"/api/{plugin.name}", dependencies=[auth.require("write")])
+        except Exception as exc:  # a faulty plugin may raise anything; the node must serve
+            log.error("plugin.routes_refused", plugin=plugin.name, exc_info=exc)

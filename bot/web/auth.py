@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from fastapi import Depends, HTTPException, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from bot.core.errors import ConfigError
 from bot.core.settings import Settings
 
 Scope = Literal["read", "write", "admin"]
@@ -19,9 +20,16 @@ class Auth:
     """A token of a higher scope may do what a lower one may."""
 
     def __init__(self, settings: Settings) -> None:
+        unknown = settings.api_tokens.keys() - _RANK
+        if unknown:
+            raise ConfigError(
+                f"api_tokens has no scope {', '.join(sorted(unknown))}. Expected: read, write or admin, "
+                'for example [api_tokens] read = "…".'
+            )
         self._tokens = [
-            (token.get_secret_value().encode(), _RANK.get(scope, 0))
+            (token.get_secret_value().encode(), _RANK[scope])
             for scope, token in settings.api_tokens.items()
+            if token.get_secret_value()
         ]
 
     def require(self, scope: Scope) -> Any:

@@ -1,95 +1,100 @@
-"""Health: what is wrong, in words, with 200 or 503. And the metrics."""
+"""Health in words. 503 means that this node can't take deliveries, so that a load balancer should leave it.
+
+Redis or the workers being away is "degraded" and still 200: deliveries are accepted and kept meanwhile.
+"""
 
 from __future__ import annotations
 
-import os
+from collections.abc import Mapping
 from typing import Any
 
-from fastapi import APIRouter
-from fastapi.responses import JSONResponse, Response
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest, multiprocess
+import structlog
+from fastapi import APIRouter, HTTPException
+from fastapi.responses import JSONResponse
 
 from bot import queue
-from bot.core import metrics
 from bot.core.errors import Transient
 from bot.core.kernel import Kernel
+from bot.core.ports import Health
 
 OLDEST_PENDING_LIMIT = 60.0
+OK = Health()
+log = structlog.get_logger()
 
 
 def health_router(kernel: Kernel) -> APIRouter:
     router = APIRouter(tags=["health"])
 
-    @router.get("/api/health", summary="Is this node able to take and hand on deliveries?")
+    @router.get("/api/health", summary="Can this node take deliveries, and are they being worked on?")
     def health() -> JSONResponse:
         return _answer(_system(kernel))
 
-    @router.get("/api/system/health", summary="The same, with plugins that were not loaded.")
+    @router.get("/api/system/health", summary="The same, with every installed plugin.")
     def system() -> JSONResponse:
-        checks = _system(kernel)
-        for status in kernel.registry.report:
-            if status.status == "refused":
-                checks[f"plugin {status.name}"] = status.detail
-        return _answer(checks)
+        return _answer(_system(kernel) | _plugins(kernel))
 
-    @router.get("/api/nlp/health", summary="Tagging.")
+    @router.get("/api/nlp/health", summary="Is tagging loaded?")
     def nlp() -> JSONResponse:
         return _answer({"autotag": _plugin(kernel, "autotag")})
 
-    @router.get("/api/churn/health", summary="Churn digests.")
+    @router.get("/api/churn/health", summary="Are churn digests loaded?")
     def churn() -> JSONResponse:
         return _answer({"churn-digest": _plugin(kernel, "churn-digest")})
-
-    @router.get("/metrics", summary="Prometheus metrics of all processes of this node.")
-    def prometheus() -> Response:
-        _measure(kernel)
-        return Response(generate_latest(_registry()), media_type=CONTENT_TYPE_LATEST)
 
     return router
 
 
-def _system(kernel: Kernel) -> dict[str, str]:
-    """Each part with what is wrong with it; empty when it is well."""
-    checks = {"database": "", "redis": "", "inbox": ""}
+def _system(kernel: Kernel) -> dict[str, Health]:
     try:
         oldest = kernel.inbox.oldest_pending_seconds()
+        dead = kernel.inbox.counts()["dead"]
     except Transient as exc:
-        checks["database"] = str(exc)
-        return checks
-    if oldest > OLDEST_PENDING_LIMIT:
-        checks["inbox"] = f"The oldest event has waited {oldest:.0f} s: are the workers running?"
-    if kernel.settings.redis_url:
-        checks["redis"] = queue.ping(kernel.settings.redis_url)
-    return checks
+        log.error("health.database_down", error=str(exc))
+        detail = "The database refuses; deliveries are answered 503. The log says why."
+        return {"database": Health(status="down", detail=detail), "redis": _redis(kernel)}
+    return {"database": OK, "redis": _redis(kernel), "inbox": _inbox(oldest), "dead_letters": _dead(dead)}
 
 
-def _plugin(kernel: Kernel, name: str) -> str:
-    if name in kernel.registry.plugins:
-        return ""
-    known = next((status for status in kernel.registry.report if status.name == name), None)
-    return f"{known.status}: {known.detail}" if known else f"The plugin {name!r} is not installed."
+def _redis(kernel: Kernel) -> Health:
+    problem = queue.ping(kernel.settings.redis_url) if kernel.settings.redis_url else ""
+    return Health(status="degraded", detail=problem) if problem else OK
 
 
-def _answer(checks: dict[str, str]) -> JSONResponse:
-    wrong = {name: detail for name, detail in checks.items() if detail}
-    body: dict[str, Any] = {
-        "status": "degraded" if wrong else "ok",
-        "checks": {n: d or "ok" for n, d in checks.items()},
+def _inbox(oldest: float) -> Health:
+    if oldest <= OLDEST_PENDING_LIMIT:
+        return OK
+    detail = f"The oldest event has waited {oldest:.0f} s: are the workers running?"
+    return Health(status="degraded", detail=detail)
+
+
+def _dead(count: int) -> Health:
+    """Dead letters are for a person to look at; the node itself is well."""
+    return Health(detail=f"{count} to look at: `signalbox inbox list --status dead`.") if count else OK
+
+
+def _plugins(kernel: Kernel) -> dict[str, Health]:
+    return {
+        f"plugin {found.name}": Health(status="degraded", detail=f"not loaded: {found.detail}")
+        if found.status == "refused"
+        else Health(detail=found.detail)
+        for found in kernel.registry.report
     }
-    return JSONResponse(body, 503 if wrong else 200)
 
 
-def _measure(kernel: Kernel) -> None:
-    """Figures that live in the database are read when somebody asks."""
-    for status, count in kernel.inbox.counts().items():
-        if status != "done":
-            metrics.INBOX_RUNS.labels(status).set(count)
-    metrics.INBOX_OLDEST.set(kernel.inbox.oldest_pending_seconds())
+def _plugin(kernel: Kernel, name: str) -> Health:
+    """Whether a plugin is loaded here; what it needs at run time only its worker knows."""
+    if name in kernel.registry.plugins:
+        return OK
+    known = next((found for found in kernel.registry.report if found.name == name), None)
+    if known is not None and known.status == "refused":
+        return Health(status="down", detail=f"not loaded: {known.detail}")
+    why = known.detail if known else "it is not installed"
+    raise HTTPException(404, f"The plugin {name!r} is not loaded: {why}.")
 
 
-def _registry() -> CollectorRegistry:
-    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:  # noqa: TID251  # prometheus_client's own switch
-        return REGISTRY
-    registry = CollectorRegistry()
-    multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    return registry
+def _answer(checks: Mapping[str, Health]) -> JSONResponse:
+    found = {check.status for check in checks.values()}
+    status = next((worst for worst in ("down", "degraded") if worst in found), "ok")
+    words = {name: check.detail or check.status for name, check in checks.items()}
+    body: dict[str, Any] = {"status": status, "checks": words}
+    return JSONResponse(body, 503 if status == "down" else 200, headers={"Cache-Control": "no-store"})

@@ -16,13 +16,16 @@ STATIC = Path(__file__).parent / "static"
 
 def overview_router(kernel: Kernel) -> APIRouter:
     router = APIRouter(include_in_schema=False)
+    # In production this door is open to the senders of webhooks: ticket keys and errors stay behind the API.
+    open_to_all = kernel.settings.environment == "embedded"
 
     @router.get("/")
     def overview(request: Request) -> Response:
         shown = {
             "counts": kernel.inbox.counts(),
-            "plugins": kernel.registry.report,
-            "runs": kernel.inbox.runs(limit=30),
+            "plugins": kernel.registry.report if open_to_all else (),
+            "runs": kernel.inbox.runs(limit=30) if open_to_all else (),
+            "open_to_all": open_to_all,
         }
         return _TEMPLATES.TemplateResponse(request, "overview.html", shown)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uvicorn
 
 from bot.core import metrics
+from bot.core.errors import ConfigError
 from bot.core.kernel import build_kernel
 from bot.core.logs import configure_logs, known_secrets
 from bot.core.settings import Settings
@@ -13,6 +14,16 @@ from bot.web.app import VERSION, build_web
 
 
 def serve(settings: Settings) -> None:
+    """Serve until told to stop.
+
+    Raises:
+        ConfigError: before anything is opened, when a setting that this process needs is missing.
+    """
+    if not settings.redis_url:
+        raise ConfigError(
+            "REDIS_URL is not set. Expected: the Redis that the workers use, for example "
+            "redis://127.0.0.1:6379/0. `signalbox up` starts one by itself."
+        )
     configure_logs(settings, known_secrets(settings))
     queue = CeleryQueue(settings.redis_url)
     kernel = build_kernel(settings, enqueue=queue.enqueue)

@@ -1,0 +1,48 @@
+"""The metrics of all processes of this node, for Prometheus to scrape."""
+
+from __future__ import annotations
+
+import os
+
+import structlog
+from fastapi import APIRouter
+from fastapi.responses import Response
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest, multiprocess
+
+from bot.core import metrics
+from bot.core.errors import Transient
+from bot.core.kernel import Kernel
+
+log = structlog.get_logger()
+
+
+def metrics_router(kernel: Kernel) -> APIRouter:
+    router = APIRouter(tags=["health"])
+
+    @router.get("/metrics", summary="Prometheus metrics of all processes of this node.")
+    def prometheus() -> Response:
+        _measure(kernel)
+        return Response(generate_latest(_registry()), media_type=CONTENT_TYPE_LATEST)
+
+    return router
+
+
+def _measure(kernel: Kernel) -> None:
+    """Figures that live in the database are read when somebody asks; without it the others are still told."""
+    try:
+        counts, oldest = kernel.inbox.counts(), kernel.inbox.oldest_pending_seconds()
+    except Transient as exc:
+        log.warning("metrics.database_down", error=str(exc))
+        return
+    for status, count in counts.items():
+        if status != "done":
+            metrics.INBOX_RUNS.labels(status).set(count)
+    metrics.INBOX_OLDEST.set(oldest)
+
+
+def _registry() -> CollectorRegistry:
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:  # noqa: TID251  # prometheus_client's own switch
+        return REGISTRY
+    registry = CollectorRegistry()
+    multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return registry
