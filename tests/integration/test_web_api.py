@@ -1,0 +1,355 @@
+"""The web process beside its webhooks: API and tokens, health, metrics, overview, errors, headers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import APIRouter
+from pydantic import BaseModel
+from sqlalchemy import update
+from structlog.testing import capture_logs
+from web_kit import ADMIN, READ, WRITE, Listener, Web, alert_body, bearer, jira_body, jira_headers, web
+
+from bot.core.declare import Plugin
+from bot.core.errors import ConfigError, Permanent, Refused, Transient
+from bot.core.events import utc_now
+from bot.core.inbox import Lease
+from bot.core.registry import PluginStatus
+from bot.core.tables import runs
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Web]:
+    with web(f"sqlite:///{tmp_path / 'web.db'}") as running:
+        yield running
+
+
+def accepted(site: Web, key: str = "SUP-1") -> str:
+    body = jira_body(key)
+    answer = site.http.post("/webhooks/jira", content=body, headers=jira_headers(body, key))
+    return str(answer.json()["id"])
+
+
+def dead_letter(site: Web) -> str:
+    event_id = accepted(site)
+    [run] = site.kernel.inbox.runs(event_id=event_id)
+    lease = site.kernel.inbox.lease(run.id, "worker", timedelta(seconds=30))
+    assert isinstance(lease, Lease)
+    site.kernel.inbox.dead(lease, "Jira refused <script>alert(1)</script>")
+    return run.id
+
+
+def is_problem(answer: Any, status: int, *words: str) -> None:
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    body = answer.json()
+    assert body["status"] == status
+    assert body["title"]
+    assert all(word in body["detail"] for word in words), body["detail"]
+
+
+# --- tokens ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "needed"),
+    [
+        ("GET", "/api/inbox", "read"),
+        ("GET", "/api/events", "read"),
+        ("GET", "/api/events/x", "read"),
+        ("POST", "/api/inbox/x/replay", "write"),
+    ],
+)
+def test_every_api_path_needs_a_token_of_its_scope(site: Web, method: str, path: str, needed: str) -> None:
+    for headers in ({}, bearer("guess"), bearer(""), {"Authorization": f"Basic {READ}"}, bearer("tokén")):
+        answer = site.http.request(method, path, headers={k: v.encode() for k, v in headers.items()})
+        is_problem(answer, 401, "Authorization: Bearer", "api_tokens")
+        assert answer.headers["WWW-Authenticate"] == "Bearer"
+    tokens = {"read": READ, "write": WRITE, "admin": ADMIN}
+    enough = list(tokens)[list(tokens).index(needed) :]
+    for scope, token in tokens.items():
+        answer = site.http.request(method, path, headers=bearer(token))
+        if scope in enough:
+            assert answer.status_code in {200, 404}
+        else:
+            is_problem(answer, 403, needed)
+
+
+def test_without_configured_tokens_nobody_gets_in(tmp_path: Path) -> None:
+    with web(f"sqlite:///{tmp_path / 'w.db'}", api_tokens={}) as running:
+        is_problem(running.http.get("/api/inbox", headers=bearer("")), 401)
+    with web(f"sqlite:///{tmp_path / 'w.db'}", api_tokens={"read": ""}) as running:
+        is_problem(running.http.get("/api/inbox", headers=bearer("")), 401)
+
+
+def test_a_scope_that_does_not_exist_stops_the_start(tmp_path: Path) -> None:
+    with (
+        pytest.raises(ConfigError, match="reed"),
+        web(f"sqlite:///{tmp_path / 'w.db'}", api_tokens={"reed": "x"}),
+    ):
+        pass
+
+
+# --- inbox and events -------------------------------------------------------------------------------------
+
+
+def test_runs_are_listed_by_status_newest_first(site: Web) -> None:
+    dead = dead_letter(site)
+    accepted(site, "SUP-2")
+    everything = site.http.get("/api/inbox", headers=bearer(READ)).json()
+    assert [(run["subject"], run["status"]) for run in everything] == [
+        ("SUP-2", "pending"),
+        ("SUP-1", "dead"),
+    ]
+    [found] = site.http.get("/api/inbox", params={"status": "dead"}, headers=bearer(READ)).json()
+    assert (found["id"], found["handler"], found["kind"]) == (dead, "listener.ticket", "ticket.created")
+    is_problem(site.http.get("/api/inbox?status=lost", headers=bearer(READ)), 422, "status")
+
+
+def test_events_are_listed_with_and_without_runs(site: Web) -> None:
+    event_id = accepted(site)
+    [event] = site.http.get("/api/events?limit=5", headers=bearer(READ)).json()
+    assert (event["id"], event["kind"], event["subject"]) == (event_id, "ticket.created", "SUP-1")
+
+
+def test_a_trace_tells_an_event_from_delivery_to_audit(site: Web) -> None:
+    event_id = accepted(site)
+    site.kernel.steps.run(event_id, "listener.ticket/say", lambda: "said", {})
+    site.kernel.audit.record("listener", "ticket.labelled", "SUP-1", after=["x"], event_id=event_id)
+    trace = site.http.get(f"/api/events/{event_id[:20]}", headers=bearer(READ)).json()
+    assert (trace["event"]["id"], trace["bytes"]) == (event_id, len(jira_body()))
+    assert [run["handler"] for run in trace["runs"]] == ["listener.ticket"]
+    assert [(step["status"], step["result"]) for step in trace["steps"]] == [("done", "said")]
+    assert [row["action"] for row in trace["audit"]] == ["ticket.labelled"]
+
+
+def test_an_unknown_event_is_404_and_says_where_ids_come_from(site: Web) -> None:
+    is_problem(site.http.get("/api/events/ffff", headers=bearer(READ)), 404, "ffff", "signalbox inbox list")
+
+
+def test_a_dead_letter_is_replayed_once_audited_and_handed_over(site: Web) -> None:
+    run_id = dead_letter(site)
+    site.queue.runs.clear()
+    assert site.http.post(f"/api/inbox/{run_id}/replay", headers=bearer(WRITE)).json() == {"replayed": run_id}
+    assert [due.run_id for due in site.queue.runs] == [run_id]
+    assert site.kernel.inbox.runs()[0].status == "pending"
+    assert [(row.actor, row.action) for row in site.kernel.audit.rows()] == [("api", "inbox.replay")]
+    again = site.http.post(f"/api/inbox/{run_id}/replay", headers=bearer(WRITE))
+    is_problem(again, 404, "nothing to replay")
+    assert len(site.kernel.audit.rows()) == 1
+
+
+# --- health and metrics -----------------------------------------------------------------------------------
+
+
+def down(site: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> float:
+        raise Transient("The database postgresql://db.internal refused.")
+
+    monkeypatch.setattr(site.kernel.inbox, "oldest_pending_seconds", refuse)
+
+
+def test_a_well_node_is_200(site: Web) -> None:
+    answer = site.http.get("/api/health")
+    assert (answer.status_code, answer.json()["status"]) == (200, "ok")
+    assert set(answer.json()["checks"]) == {"database", "redis", "inbox", "dead_letters"}
+
+
+def test_a_node_without_a_database_is_503_and_keeps_the_reason_in_the_log(
+    site: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    down(site, monkeypatch)
+    with capture_logs() as logs:
+        answer = site.http.get("/api/health")
+    assert (answer.status_code, answer.json()["status"]) == (503, "down")
+    assert "db.internal" not in answer.text
+    assert "db.internal" in str(logs)
+
+
+def test_without_redis_a_node_still_takes_deliveries_and_says_what_waits(tmp_path: Path) -> None:
+    with web(f"sqlite:///{tmp_path / 'w.db'}", redis_url="redis://127.0.0.1:1/0") as running:
+        answer = running.http.get("/api/health")
+        assert accepted(running)
+    assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
+    assert "wait in the inbox" in answer.json()["checks"]["redis"]
+
+
+def test_an_inbox_that_nobody_works_on_is_degraded(site: Web) -> None:
+    accepted(site)
+    with site.kernel.db.write() as tx:
+        tx.execute(update(runs).values(due_at=utc_now() - timedelta(seconds=90)))
+    answer = site.http.get("/api/health").json()
+    assert answer["status"] == "degraded"
+    assert "workers" in answer["checks"]["inbox"]
+
+
+def test_dead_letters_are_told_but_do_not_make_a_node_ill(site: Web) -> None:
+    dead_letter(site)
+    answer = site.http.get("/api/health").json()
+    assert answer["status"] == "ok"
+    assert answer["checks"]["dead_letters"].startswith("1 to look at")
+
+
+def test_a_refused_plugin_is_named_by_system_health_only(site: Web) -> None:
+    site.kernel.registry.report.append(PluginStatus("broken", "refused", "No module named 'x'"))
+    assert site.http.get("/api/health").json()["status"] == "ok"
+    answer = site.http.get("/api/system/health")
+    assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
+    assert "No module named 'x'" in answer.json()["checks"]["plugin broken"]
+    assert answer.json()["checks"]["plugin listener"] == "ok"
+
+
+class AutoTag(Plugin):
+    name = "autotag"
+
+
+@pytest.mark.parametrize(("path", "name"), [("nlp", "autotag"), ("churn", "churn-digest")])
+def test_a_plugins_health_is_404_without_it_and_503_when_it_was_refused(
+    site: Web, path: str, name: str
+) -> None:
+    is_problem(site.http.get(f"/api/{path}/health"), 404, name, "not loaded")
+    site.kernel.registry.report.append(PluginStatus(name, "refused", "its model is missing"))
+    answer = site.http.get(f"/api/{path}/health")
+    assert answer.status_code == 503
+    assert "its model is missing" in answer.json()["checks"][name]
+
+
+def test_a_loaded_plugins_health_is_200(tmp_path: Path) -> None:
+    with web(f"sqlite:///{tmp_path / 'w.db'}", AutoTag(AutoTag.Config())) as running:
+        assert running.http.get("/api/nlp/health").json() == {"status": "ok", "checks": {"autotag": "ok"}}
+
+
+def test_metrics_tell_of_deliveries_and_the_inbox(site: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    accepted(site)
+    page = site.http.get("/metrics")
+    assert page.headers["content-type"].startswith("text/plain")
+    assert 'signalbox_inbox_received_total{outcome="accepted",source="jira"}' in page.text
+    assert 'signalbox_inbox_runs{status="pending"} 1.0' in page.text
+    assert 'signalbox_ack_duration_seconds_bucket{le="0.1",source="jira"}' in page.text
+    down(site, monkeypatch)
+    assert "signalbox_inbox_received_total" in site.http.get("/metrics").text
+
+
+# --- pages, plugins' routes, errors -----------------------------------------------------------------------
+
+
+def test_the_overview_shows_what_came_in_and_escapes_it(site: Web) -> None:
+    dead_letter(site)
+    page = site.http.get("/")
+    assert page.status_code == 200
+    assert "SUP-1" in page.text
+    assert "listener" in page.text
+    assert "&lt;script&gt;alert(1)" in page.text
+    assert "<script" not in page.text
+    assert site.http.get("/static/overview.css").headers["content-type"].startswith("text/css")
+
+
+def test_in_production_the_overview_keeps_events_to_itself(tmp_path: Path) -> None:
+    with web(f"sqlite:///{tmp_path / 'w.db'}", environment="production") as running:
+        dead_letter(running)
+        page = running.http.get("/").text
+    assert "SUP-1" not in page
+    assert "listener" not in page
+    assert "/api/inbox" in page
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/api/health", "/metrics", "/api/inbox", "/nothing", "/docs", "/webhooks/x"]
+)
+def test_every_answer_has_the_security_headers(site: Web, path: str) -> None:
+    headers = site.http.get(path).headers
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["x-frame-options"] == "DENY"
+    assert headers["referrer-policy"] == "no-referrer"
+
+
+def test_pages_of_ours_need_no_script(site: Web) -> None:
+    assert "default-src 'self'" in site.http.get("/").headers["content-security-policy"]
+
+
+def test_the_openapi_document_names_the_public_paths(site: Web) -> None:
+    paths = set(site.http.get("/openapi.json").json()["paths"])
+    assert paths >= {"/api/health", "/api/system/health", "/api/nlp/health", "/api/churn/health", "/metrics"}
+    assert paths >= {"/api/inbox", "/api/events", "/api/events/{event_id}", "/api/inbox/{run_id}/replay"}
+    assert site.http.get("/docs").status_code == 200
+
+
+class Question(BaseModel):
+    number: int
+
+
+class Routed(Plugin):
+    name = "routed"
+
+    def routers(self) -> list[Any]:
+        router = APIRouter()
+
+        @router.post("/ask")
+        def ask(question: Question) -> dict[str, int]:
+            match question.number:
+                case 0:
+                    raise ZeroDivisionError("the secret is hunter2")
+                case 1:
+                    raise Transient("Jira rests.")
+                case 2:
+                    raise Refused("Not on Sundays.")
+                case 3:
+                    raise Permanent("There is no such thing.")
+            return {"answer": 42}
+
+        return [router]
+
+
+class Faulty(Plugin):
+    name = "faulty"
+
+    def routers(self) -> list[Any]:
+        raise ImportError("No module named 'torch'")
+
+
+@pytest.fixture
+def routed(tmp_path: Path) -> Iterator[Web]:
+    plugins = (Faulty(Faulty.Config()), Routed(Routed.Config()), Listener(Listener.Config()))
+    with web(f"sqlite:///{tmp_path / 'web.db'}", *plugins) as running:
+        yield running
+
+
+def ask(site: Web, number: Any, token: str = WRITE) -> Any:
+    return site.http.post("/api/routed/ask", json={"number": number}, headers=bearer(token))
+
+
+def test_a_plugins_routes_stand_under_its_name_behind_a_token(routed: Web) -> None:
+    assert ask(routed, 7).json() == {"answer": 42}
+    is_problem(ask(routed, 7, "guess"), 401)
+    is_problem(ask(routed, 7, READ), 403, "write")
+
+
+def test_errors_are_problems_never_tracebacks(routed: Web) -> None:
+    with capture_logs() as logs:
+        answer = ask(routed, 0)
+    is_problem(answer, 500, "log")
+    assert "hunter2" not in answer.text
+    assert "Traceback" not in answer.text
+    assert any(entry["event"] == "request.failed" for entry in logs)
+    again = ask(routed, 1)
+    is_problem(again, 503, "Jira rests")
+    assert again.headers["Retry-After"] == "5"
+    is_problem(ask(routed, 2), 403, "Sundays")
+    is_problem(ask(routed, 3), 404, "no such thing")
+    is_problem(ask(routed, "many"), 422, "number")
+    is_problem(routed.http.get("/nothing"), 404)
+    is_problem(routed.http.delete("/api/inbox"), 405)
+
+
+def test_a_plugin_that_cannot_make_its_routes_stops_nobody(routed: Web) -> None:
+    assert routed.http.get("/api/health").status_code == 200
+    assert accepted(routed)
+    assert routed.http.post(
+        "/webhooks/alertmanager", content=alert_body(), headers=bearer("am-token")
+    ).is_success
