@@ -39,8 +39,8 @@ class Head:
 
     def probabilities(self, embeddings: Matrix) -> Matrix:
         """Shape [texts, classes]; each row sums to 1."""
-        logits = embeddings * np.float32(SCALE) @ self.weights + self.bias
-        return softmax(logits / np.float32(self.temperature))
+        logits = embeddings * SCALE @ self.weights + self.bias
+        return softmax((logits / self.temperature).astype(np.float32))
 
     def save(self, folder: Path) -> None:
         save_file({"weights": self.weights, "bias": self.bias}, folder / "head.safetensors")
