@@ -226,10 +226,15 @@ class Kit:
             self.clock.set(max(at, self.clock()))
             self.work()
 
-    def rerun(self) -> None:
-        """Handle everything once more: the worker died after the work, before it could say so."""
+    def rerun(self, delivered: Delivered | None = None) -> None:
+        """Handle it once more: the worker died after the work, before it could say so.
+
+        Without an argument, everything that is done is handled again.
+        """
+        done = update(tables.runs).where(tables.runs.c.status == "done")
+        if delivered is not None:
+            done = done.where(tables.runs.c.event_id == delivered.event_id)
         with self.kernel.db.write() as tx:
-            done = update(tables.runs).where(tables.runs.c.status == "done")
             tx.execute(done.values(status="pending", attempts=0, due_at=self.clock()))
         self.work()
 

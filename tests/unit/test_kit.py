@@ -54,7 +54,9 @@ class Toy(Plugin[ToyConfig]):
     def toy(self, hook: Hook, ctx: Context) -> None:
         ctx.step("label", ctx.tickets.add_label, key="OPS-1", label="toy")
         ctx.step("comment", ctx.tickets.comment, key="OPS-1", text="played")
-        ctx.step("post", ctx.chat.post, channel=self.config.channel, message=strip(str(hook.data)))
+        ctx.step(
+            "post", ctx.chat.upsert, channel=self.config.channel, key="toy", message=strip(str(hook.data))
+        )
         ctx.records.append("played", "OPS-1", {"with": hook.name})
 
     @command("silence", help="Be quiet.", permission="toy.silence")
@@ -153,7 +155,7 @@ def test_a_permanent_fault_is_a_dead_letter(kit: Kit) -> None:
 def test_a_call_that_was_cut_off_is_reconciled(
     kit: Kit, port: str, error: BaseException, after: bool
 ) -> None:
-    getattr(kit, port).fail(error, after=after, on="post" if port == "chat" else "comment")
+    getattr(kit, port).fail(error, after=after, on="upsert" if port == "chat" else "comment")
     play(kit)
     kit.settle()
     assert kit.deadletters == []

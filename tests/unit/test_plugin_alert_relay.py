@@ -1,0 +1,387 @@
+"""Alert relay: one living message per group that tells the truth, and a silence that is made once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from alert_samples import LABELS, alert, group, recorded, resolved
+from pydantic import ValidationError
+
+from bot.plugin import AlertGroup, Matcher, Permanent, Throttled, Transient
+from bot.testing import START, Conformance, Delivered, Kit, Shown
+from bot.testing.conformance import Samples
+from plugins.alert_relay import AlertRelay
+from plugins.alert_relay.config import AlertRelayConfig
+
+pytestmark = pytest.mark.unit
+NOTIFICATION = "alertmanager.group"
+
+
+@pytest.fixture
+def kit() -> Iterator[Kit]:
+    with Kit(AlertRelay) as made:
+        made.grant("UBOB", "alerts.silence")
+        made.grant("UANN", "alerts.silence")
+        yield made
+
+
+def notify(kit: Kit, delivered: AlertGroup) -> Delivered:
+    return kit.event(NOTIFICATION, delivered, subject=delivered.key, actor="alertmanager")
+
+
+def only(kit: Kit) -> Shown:
+    [shown] = kit.chat.messages
+    return shown
+
+
+class TestAlertRelay(Conformance):
+    plugin = AlertRelay
+
+    def prepare(self, kit: Kit) -> None:
+        kit.grant("U1", "*")
+        kit.alerts.set([group(alert())])
+        notify(kit, group(alert()))
+        kit.alerts.set([group(alert(), alert("web-2"))])
+
+    def samples(self) -> Samples:
+        return {
+            "a second alert": lambda kit: notify(kit, group(alert(), alert("web-2"))),
+            "another group": lambda kit: notify(kit, group(alert("db"), key="g2")),
+            "the heartbeat": lambda kit: notify(kit, recorded("watchdog.json")),
+            "a press on Silence": lambda kit: kit.click("Silence 1h"),
+        }
+
+
+def test_a_group_is_one_message_with_what_one_needs(kit: Kit) -> None:
+    notify(kit, recorded("grouped_firing_2.json"))
+    shown = only(kit)
+    assert shown.channel == "#alerts"
+    assert shown.message.severity == "critical"
+    assert "HighErrorRate" in shown.text
+    assert "2 firing" in shown.text
+    assert "web-1: checkout on web-1 fails 12% of requests" in shown.text
+    assert "<https://runbooks.example.com/HighErrorRate|Runbook>" in shown.text
+    assert "|Dashboard>" in shown.text
+    assert "|Graph>" in shown.text
+    assert shown.buttons == ["Silence 1h"]
+    assert "not confirmed by Alertmanager" in shown.text
+
+
+def test_a_groups_life_is_told_in_one_message(kit: Kit) -> None:
+    notify(kit, recorded("grouped_firing_2.json"))
+    notify(kit, recorded("grouped_firing_3_new_alert.json"))
+    assert "*New:* web-3" in only(kit).text
+    assert "3 firing" in only(kit).text
+    notify(kit, recorded("grouped_partial_resolved.json"))
+    assert "2 firing · 1 resolved" in only(kit).text
+    assert "*Ended:* web-1" in only(kit).text
+    notify(kit, recorded("grouped_resolved.json"))
+    shown = only(kit)
+    assert "resolved after" in shown.text
+    assert shown.message.severity == "good"
+    assert shown.buttons == []
+    assert [len(kit.records(kind)) for kind in ("fired", "resolved")] == [1, 1]
+
+
+def test_on_resolve_it_says_how_long_it_took(kit: Kit) -> None:
+    notify(kit, group(alert()))
+    notify(kit, group(resolved()))
+    assert "resolved after 12 min" in only(kit).text
+    assert only(kit).message.text == "Resolved: HighErrorRate · checkout, after 12 min"
+
+
+@pytest.mark.parametrize(
+    ("after", "said"),
+    [(timedelta(seconds=20), "less than a minute"), (timedelta(hours=5, minutes=3), "5 h 3 min")],
+)
+def test_durations_are_words(kit: Kit, after: timedelta, said: str) -> None:
+    notify(kit, group(alert()))
+    notify(kit, group(resolved(after=after)))
+    assert said in only(kit).text
+
+
+def test_a_late_delivery_overwrites_nothing(kit: Kit) -> None:
+    first, third = recorded("grouped_firing_2.json"), recorded("grouped_firing_3_new_alert.json")
+    end = recorded("grouped_resolved.json")
+    for delivered in (first, third, end):
+        notify(kit, delivered)
+    before = only(kit)
+    for late in (third, first, recorded("grouped_partial_resolved.json")):
+        notify(kit, late)
+    assert only(kit) == before
+
+
+def test_deliveries_in_the_wrong_order_end_in_the_right_state(kit: Kit) -> None:
+    notify(kit, recorded("grouped_resolved.json"))
+    notify(kit, recorded("grouped_firing_2.json"))
+    assert only(kit).message.severity == "good"
+    assert "resolved" in only(kit).text
+
+
+def test_an_alert_that_starts_anew_is_news_even_after_a_later_end(kit: Kit) -> None:
+    """B started before A's end was noticed: by time alone its delivery would look late."""
+    notify(kit, group(alert("a")))
+    notify(kit, group(resolved("a", after=timedelta(minutes=9))))
+    notify(kit, group(alert("b", started=START)))
+    assert "firing" in only(kit).text
+    assert only(kit).buttons == ["Silence 1h"]
+
+
+def test_alertmanagers_present_state_beats_the_notification(kit: Kit) -> None:
+    kit.alerts.set([group(alert("web-2", silenced_by=("s1",)), alert("web-3"))])
+    notify(kit, group(alert("web-1"), alert("web-2")))
+    text = only(kit).text
+    assert "1 firing · 1 silenced · 1 resolved" in text
+    assert "Alertmanager's present state" in text
+    assert "web-2 (silenced)" in text
+
+
+def test_alertmanager_out_of_reach_delays_nothing_and_is_said(kit: Kit) -> None:
+    kit.alerts.fail(Transient("Alertmanager does not answer."), times=9)
+    assert notify(kit, group(alert())).status == "done"
+    assert "not confirmed by Alertmanager" in only(kit).text
+
+
+def test_a_repeated_notification_changes_nothing(kit: Kit) -> None:
+    notify(kit, group(alert()))
+    notify(kit, group(alert()))
+    assert only(kit).updates == 0
+
+
+def test_a_repetition_that_alertmanager_confirms_changes_nothing_either(kit: Kit) -> None:
+    kit.alerts.set([group(alert())])
+    notify(kit, group(alert()))
+    notify(kit, group(alert()))
+    assert only(kit).updates == 0
+
+
+def test_a_thousand_alerts_are_five_and_a_number(kit: Kit) -> None:
+    storm = recorded("storm_1000_alerts_one_group.json.gz")
+    notify(kit, storm)
+    text = only(kit).text
+    assert "and 995 more" in text
+    assert len(text) < 3000
+    notify(kit, storm.model_copy(update={"alerts": storm.alerts[:400]}))
+    assert len(only(kit).text) < 3000
+
+
+def test_a_truncated_group_says_what_is_missing(kit: Kit) -> None:
+    notify(kit, recorded("truncated_firing.json"))
+    assert "and 2 more" in only(kit).text
+    assert "2 alerts were left out" in only(kit).text
+    notify(kit, recorded("truncated_resolved.json"))
+    assert only(kit).message.severity == "good"
+
+
+def test_hostile_labels_stay_text(kit: Kit) -> None:
+    evil = "<!channel> <@U1> *bold* {0} {x} `code` <https://evil.example|Runbook>"
+    nasty = alert(evil, summary=evil, description=evil, runbook_url="javascript:alert(1)")
+    notify(kit, group(nasty, alert("x"), labels={"alertname": evil, "service": evil}))
+    text = only(kit).text
+    assert "<!channel>" not in text
+    assert "<@U1>" not in text
+    assert "<https://evil" not in text
+    assert "javascript:" not in text
+    kit.grant("U1", "alerts.silence")
+    kit.click("Silence 1h", user="U1")
+    [silence] = kit.alerts.silences()
+    assert silence.matchers[0] == Matcher(name="alertname", value=evil)
+
+
+def test_very_long_annotations_are_cut(kit: Kit) -> None:
+    notify(kit, group(alert(summary="x" * 100_000, description="y" * 100_000)))
+    assert len(only(kit).text) < 3000
+
+
+@pytest.mark.parametrize(
+    ("severity", "colour"), [("critical", "critical"), ("warning", "warning"), ("info", "info"), ("", "info")]
+)
+def test_the_colour_is_the_severity(kit: Kit, severity: str, colour: str) -> None:
+    notify(kit, group(alert(severity=severity)))
+    assert only(kit).message.severity == colour
+
+
+def test_routes_choose_the_channel_first_match_wins() -> None:
+    config = {
+        "routes": [
+            {"channel": "#payments", "match": {"service": "checkout"}, "match_re": {"severity": "crit.*"}},
+            {"channel": "#checkout", "match": {"service": "checkout"}},
+        ]
+    }
+    with Kit(AlertRelay, config=config) as kit:
+        notify(kit, group(alert()))
+        notify(kit, group(alert("w", severity="warning"), key="g2"))
+        notify(kit, group(alert(), labels={"service": "other"}, key="g3"))
+        assert [shown.channel for shown in kit.chat.messages] == ["#payments", "#checkout", "#alerts"]
+
+
+def test_a_faulty_route_is_refused_with_an_example() -> None:
+    with pytest.raises(ValidationError, match="not a regular expression"):
+        AlertRelayConfig.model_validate({"routes": [{"channel": "#x", "match_re": {"a": "("}}]})
+
+
+def test_the_heartbeat_is_noted_and_not_posted(kit: Kit) -> None:
+    notify(kit, recorded("watchdog.json"))
+    assert kit.chat.messages == []
+    assert len(kit.records("heartbeat")) == 1
+
+
+# -- silence ---------------------------------------------------------------------------------------
+
+
+def test_silence_makes_one_for_this_group_and_says_who(kit: Kit) -> None:
+    notify(kit, group(alert()))
+    kit.click("Silence 1h", user="UBOB")
+    [silence] = kit.alerts.silences()
+    assert silence.matchers == tuple(Matcher(name=n, value=v) for n, v in sorted(LABELS.items()))
+    assert silence.ends_at == START + timedelta(hours=1)
+    assert silence.created_by == "slack:UBOB"
+    assert ":mute: Silenced until 10:00 UTC by <@UBOB>" in only(kit).text
+    assert "*Silence 1h* by <@UBOB> · until 10:00 UTC" in only(kit).text
+    assert only(kit).buttons == []
+    [row] = [row for row in kit.audit if row.action == "alerts.silence"]
+    assert (row.actor, row.outcome) == ("UBOB", "done")
+
+
+def test_silence_needs_the_permission(kit: Kit) -> None:
+    notify(kit, group(alert()))
+    assert kit.click("Silence 1h", user="UEVE").refused
+    assert kit.alerts.silences() == ()
+    assert "alerts.silence" in kit.reply.text
+    assert only(kit).buttons == ["Silence 1h"]
+
+
+def test_of_two_people_the_second_is_told(kit: Kit) -> None:
+    notify(kit, group(alert()))
+    kit.click("Silence 1h", user="UBOB")
+    kit.click("Silence 1h", user="UANN")
+    assert len(kit.alerts.silences()) == 1
+    assert kit.reply.user == "UANN"
+    assert "already taken by <@UBOB>" in kit.reply.text
+
+
+def test_the_next_notification_keeps_who_silenced(kit: Kit) -> None:
+    notify(kit, group(alert()))
+    kit.click("Silence 1h", user="UBOB")
+    notify(kit, group(alert(), alert("web-2")))
+    assert "Silenced until 10:00 UTC by <@UBOB>" in only(kit).text
+    assert only(kit).buttons == []
+
+
+def test_alertmanager_down_delays_the_silence(kit: Kit) -> None:
+    notify(kit, group(alert()))
+    kit.alerts.fail(Transient("Alertmanager does not answer."), times=3, on="silence")
+    click = kit.click("Silence 1h", user="UBOB")
+    assert click.status == "pending"
+    assert "*Silence 1h* is running, asked by <@UBOB>" in only(kit).text
+    kit.settle(timedelta(minutes=30))
+    assert len(kit.alerts.silences()) == 1
+    assert "· until" in only(kit).text
+
+
+@pytest.mark.parametrize("error", [Transient("cut off"), Throttled("slow down", retry_after=3)])
+def test_a_silence_that_was_cut_off_is_found_and_not_doubled(kit: Kit, error: Exception) -> None:
+    notify(kit, group(alert()))
+    kit.alerts.fail(error, on="silence", after=not isinstance(error, Throttled))
+    kit.click("Silence 1h", user="UBOB")
+    kit.settle(timedelta(minutes=30))
+    assert len(kit.alerts.silences()) == 1
+
+
+def test_a_final_failure_opens_the_button_again(kit: Kit) -> None:
+    notify(kit, group(alert()))
+    kit.alerts.fail(Permanent("Alertmanager refused the silence."), on="silence")
+    kit.click("Silence 1h", user="UBOB")
+    assert "did not work" in kit.reply.text
+    assert only(kit).buttons == ["Silence 1h"]
+    kit.click("Silence 1h", user="UBOB")
+    assert len(kit.alerts.silences()) == 1
+
+
+def test_what_is_resolved_is_not_silenced(kit: Kit) -> None:
+    notify(kit, group(alert()))
+    stale = kit.chat.late_screens[0].message
+    notify(kit, group(resolved()))
+    assert kit.click("Silence 1h", user="UBOB", message=stale).refused
+    assert "resolved" in kit.reply.text
+
+
+def test_a_group_without_labels_is_too_broad_to_silence(kit: Kit) -> None:
+    notify(kit, group(alert(), labels={}))
+    assert kit.click("Silence 1h", user="UBOB").refused
+    assert "mute every alert" in kit.reply.text
+
+
+def test_after_a_silence_ran_out_there_is_a_button_again(kit: Kit) -> None:
+    kit.alerts.set([group(alert())])
+    notify(kit, group(alert()))
+    kit.click("Silence 1h", user="UBOB")
+    kit.advance(minutes=61)
+    kit.tick("reconcile")
+    assert only(kit).buttons == ["Silence 1h"]
+    assert "Silenced until" not in only(kit).text
+    kit.click("Silence 1h", user="UANN")
+    assert len(kit.alerts.silences()) == 2
+
+
+# -- what no webhook tells ---------------------------------------------------------------------------
+
+
+def test_the_end_of_a_silenced_group_is_noticed_without_a_webhook(kit: Kit) -> None:
+    kit.alerts.set([group(alert())])
+    notify(kit, group(alert()))
+    kit.click("Silence 1h", user="UBOB")
+    kit.alerts.set([])
+    kit.advance(minutes=3)
+    kit.tick("reconcile")
+    assert only(kit).message.severity == "good"
+    assert "no longer lists" in only(kit).text
+    assert len(kit.records("resolved")) == 1
+
+
+def test_a_silence_made_elsewhere_appears(kit: Kit) -> None:
+    kit.alerts.set([group(alert())])
+    notify(kit, group(alert()))
+    kit.alerts.set([group(alert(silenced_by=("s9",)))])
+    kit.tick("reconcile")
+    assert "1 silenced" in only(kit).text
+    assert only(kit).message.severity == "info"
+
+
+def test_reconciling_what_agrees_changes_nothing(kit: Kit) -> None:
+    kit.alerts.set([group(alert())])
+    notify(kit, group(alert()))
+    kit.tick("reconcile")
+    kit.advance(minutes=1)
+    kit.tick("reconcile")
+    assert only(kit).updates == 0
+
+
+def test_a_group_that_alertmanager_never_listed_is_left_alone(kit: Kit) -> None:
+    notify(kit, group(alert()))
+    kit.tick("reconcile")
+    assert "1 firing" in only(kit).text
+    assert [call for call in kit.alerts.calls if call.method == "groups"] == kit.alerts.calls[:1]
+
+
+def test_fired_again_soon_reopens_the_message_and_later_makes_a_new_one(kit: Kit) -> None:
+    notify(kit, group(alert()))
+    notify(kit, group(resolved()))
+    kit.clock.set(START + timedelta(minutes=20))
+    notify(kit, group(alert(started=START + timedelta(minutes=19))))
+    assert only(kit).buttons == ["Silence 1h"]
+    end = alert(status="resolved", started=START + timedelta(minutes=19), ended=START + timedelta(minutes=25))
+    notify(kit, group(end))
+    kit.clock.set(START + timedelta(hours=2))
+    notify(kit, group(alert(started=START + timedelta(hours=2))))
+    assert len(kit.chat.messages) == 2
+    assert kit.chat.messages[0].message.severity == "good"
+    assert kit.chat.messages[1].buttons == ["Silence 1h"]
+
+
+def test_health_is_alertmanagers(kit: Kit) -> None:
+    assert kit.health().status == "ok"
+    kit.alerts.fail(Transient("Alertmanager does not answer."))
+    assert kit.health().status == "down"
