@@ -51,7 +51,16 @@ def configure_logs(settings: Settings, secrets: Iterable[str] = ()) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.log_level.upper())
-    for noisy in ("httpx2", "httpcore2", "slack_bolt", "alembic", "urllib3", "celery.beat", "celery.app.trace"):
+    for noisy in (
+        "httpx2",
+        "httpcore2",
+        "slack_bolt",
+        "alembic",
+        "urllib3",
+        "celery.beat",
+        "celery.app.trace",
+        "celery.worker.strategy",
+    ):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 

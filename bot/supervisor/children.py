@@ -64,12 +64,14 @@ class Children:
             await asyncio.sleep(0.05)
 
     async def stop(self) -> None:
-        """Stop all, the last started first, politely and then not."""
+        """Stop all, politely and then not; the first started goes last, for the others stand on it."""
         self._stopping = True
         for watcher in self._watchers:
             watcher.cancel()
-        for running in reversed(self._running.values()):
-            await _end(running)
+        first, *others = self._running.values() or [None]
+        await asyncio.gather(*(_end(running) for running in others if running))
+        if first is not None:
+            await _end(first)
 
     def pids(self) -> dict[str, int]:
         return {name: running.process.pid for name, running in self._running.items()}

@@ -1,0 +1,119 @@
+"""`signalbox up` as a newcomer meets it: it starts, works, mends itself, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from jira import JIRA
+
+from tests.conftest import wait_until
+from tests.e2e.product import ALICE, BOB, CAROL, Product, as_text, gone
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+
+
+@pytest.fixture(scope="module")
+def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    made = Product(tmp_path_factory.mktemp("up") / "data").start()
+    yield made
+    if made.process.poll() is None:
+        made.stop()
+
+
+def test_a_slash_command_is_answered_and_a_misspelt_one_finds_its_neighbour(product: Product) -> None:
+    product.say(ALICE, "/signalbox help")
+    wait_until(lambda: any("/signalbox status" in a for a in product.answers(ALICE)), what="help")
+    product.say(ALICE, "/signalbox pnig")
+    assert any("Did you mean `/signalbox ping`" in a for a in product.answers(ALICE))
+
+
+def test_a_ticket_is_tagged_and_what_people_set_stays(product: Product) -> None:
+    key = product.ticket("I want my money back", "I returned the order last week, where is my refund?")
+    product.page("POST", f"jira/issues/{key}/labels", user="lena", add=["vip"], remove=[])
+    tags = wait_until(lambda: [n for n in product.labels(key) if n != "vip"], 60, "a tag")
+    assert [tag.rsplit(":", 1)[-1] for tag in tags] == ["payment-refund"]
+    assert "vip" in product.labels(key)
+
+
+def test_the_official_jira_client_sees_the_tag(product: Product) -> None:
+    import json
+
+    secrets = json.loads((product.data / "secrets.json").read_text())
+    client = JIRA(
+        server=f"{product.sandbox}/jira",
+        basic_auth=("signalbox@sandbox.invalid", secrets["jira_api"]),
+        options={"rest_api_version": "3"},
+        max_retries=0,
+    )
+    key = product.ticket("The app crashes when I open the settings", "Since the update it closes at once.")
+    labels = wait_until(lambda: client.issue(key).fields.labels, 60, "a tag")
+    assert len(labels) == 1
+    assert "technical-issue" in labels[0]
+
+
+def test_an_alert_becomes_one_message_that_lives_and_can_be_silenced(product: Product) -> None:
+    product.page("POST", "alerts/fire", scenario="disk-filling")
+    [message] = wait_until(lambda: product.messages("C0ALERTS0"), 30, "the alert's message")
+    product.click(CAROL, "C0ALERTS0", message, "Silence 1h")
+    wait_until(
+        lambda: any("You may not" in a for a in product.answers(CAROL, "C0ALERTS0")), what="the refusal"
+    )
+    product.click(BOB, "C0ALERTS0", message, "Silence 1h")
+    wait_until(lambda: len(product.page("GET", "alerts/state")["silences"]) == 1, 30, "the silence")
+    wait_until(lambda: BOB in as_text(product.messages("C0ALERTS0")[0]), 30, "who silenced it")
+    product.page("POST", "alerts/resolve", scenario="disk-filling")
+    assert len([m for m in product.messages("C0ALERTS0") if not m.get("thread_ts")]) == 1
+
+
+def test_status_and_trace_answer(product: Product) -> None:
+    product.say(ALICE, "/signalbox status")
+    wait_until(lambda: any("autotag" in a for a in product.answers(ALICE)), what="the status")
+    assert product.http.get(f"{product.url}/api/health").json()["status"] == "ok"
+    assert product.http.get(f"{product.url}/api/inbox").status_code == 401
+
+
+def test_a_dead_child_is_started_again(product: Product) -> None:
+    [web] = product.find("-m bot web")
+    web.send_signal(signal.SIGKILL)
+    wait_until(lambda: "web ended (signal SIGKILL)" in product.output(), what="the word of it")
+
+    def back() -> bool:
+        try:
+            return product.http.get(f"{product.url}/api/health").status_code == 200
+        except Exception:
+            return False
+
+    wait_until(back, 30, "the web process")
+
+
+def test_a_second_up_on_the_same_data_is_refused(product: Product) -> None:
+    second = subprocess.run(
+        [sys.executable, "-m", "bot", "up", "--data", str(product.data), "--port", "1"],
+        capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+    assert second.returncode == 2
+    assert "Another `signalbox up` is using" in second.stderr
+
+
+def test_ctrl_c_stops_everything_and_a_restart_remembers(product: Product) -> None:
+    pids = [p.pid for p in product.processes()]
+    assert product.stop() == 0
+    assert gone(pids)
+    again = Product(product.data).start()
+    again.say(ALICE, "/signalbox ping")
+    wait_until(lambda: again.answers(ALICE), what="an answer")
+    assert again.messages("C0ALERTS0")
+    assert again.stop() == 0
+
+
+def test_nothing_is_orphaned_when_up_itself_is_killed(tmp_path: Path) -> None:
+    product = Product(tmp_path / "data").start()
+    pids = [p.pid for p in product.processes()]
+    product.process.kill()
+    product.process.wait()
+    assert gone(pids, 30)
