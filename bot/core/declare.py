@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal
+from zoneinfo import available_timezones
 
 from croniter import croniter
 from pydantic import BaseModel, ConfigDict
@@ -153,6 +154,10 @@ class Plugin(Generic[C]):
             raise ConfigError(
                 f"Plugin {self.name!r}: {match!r} is not a cron expression. "
                 'Use five fields, for example "0 9 * * MON-FRI".'
+            )
+        if zone not in available_timezones():
+            raise ConfigError(
+                f"Plugin {self.name!r}: {zone!r} is not an IANA time zone. Use one such as 'Europe/Berlin'."
             )
         return Declaration("schedule", match, declaration.queue, zone=zone, catch_up=declaration.catch_up)
 

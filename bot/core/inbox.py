@@ -287,6 +287,14 @@ class Inbox:
         with self._db.read() as tx:
             return dict(tx.execute(query.group_by(events.c.kind)).all())
 
+    def dead_count(self, since: datetime, until: datetime) -> int:
+        """Runs that became dead letters in a span of time and still are."""
+        query = select(func.count()).where(
+            runs.c.status == "dead", runs.c.finished_at >= since, runs.c.finished_at < until
+        )
+        with self._db.read() as tx:
+            return tx.execute(query).scalar_one()
+
     def oldest_pending_seconds(self) -> float:
         query = select(func.min(runs.c.due_at)).where(runs.c.status == "pending")
         with self._db.read() as tx:

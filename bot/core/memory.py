@@ -81,6 +81,15 @@ class Records:
         with self._db.read() as tx:
             return tx.execute(query).scalar_one()
 
+    def tally(
+        self, kind: str, field: str, *, since: datetime | None = None, until: datetime | None = None
+    ) -> dict[str, int]:
+        """How many records of a kind hold each value of a field that holds text."""
+        value = records.c.data[field].as_string()
+        query = select(value, func.count()).where(*self._where(kind, None, since, until)).group_by(value)
+        with self._db.read() as tx:
+            return {str(name): number for name, number in tx.execute(query)}
+
     def of(self, plugin: str) -> Records:
         """Another plugin's records, to read."""
         return Records(self._db, plugin, self._event_id, self._clock)

@@ -17,7 +17,7 @@ def _from_environment(name: str) -> Any:
     return typer.Option(envvar=name, hidden=True, show_default=False)
 
 
-def main(  # noqa: PLR0917 - a command line's options are given by name
+def main(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8001,
     bot_url: Annotated[str, typer.Option(help="Where the bot listens.")] = DEFAULTS.bot_url,

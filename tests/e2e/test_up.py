@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx2
 import pytest
 from jira import JIRA
 
@@ -41,8 +43,6 @@ def test_a_ticket_is_tagged_and_what_people_set_stays(product: Product) -> None:
 
 
 def test_the_official_jira_client_sees_the_tag(product: Product) -> None:
-    import json
-
     secrets = json.loads((product.data / "secrets.json").read_text())
     client = JIRA(
         server=f"{product.sandbox}/jira",
@@ -85,7 +85,7 @@ def test_a_dead_child_is_started_again(product: Product) -> None:
     def back() -> bool:
         try:
             return product.http.get(f"{product.url}/api/health").status_code == 200
-        except Exception:
+        except httpx2.TransportError:
             return False
 
     wait_until(back, 30, "the web process")
