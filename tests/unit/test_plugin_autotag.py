@@ -1,0 +1,186 @@
+"""Autotag with the real model: sure tags by itself, doubtful ones by asking, people's word above all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bot.plugin import Ticket, TicketEvent, Transient
+from bot.testing import Conformance, Delivered, Kit
+from bot.testing.conformance import Samples
+from plugins.autotag import AutoTag, model
+from plugins.autotag.policy import BY_A_PERSON
+
+pytestmark = pytest.mark.unit
+REFUND = "I was charged twice, please refund my money"
+DOUBTFUL = "The invoice app crashes when I log in"
+NOISE = "asdf qwer zxcv"
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("models")
+
+
+@pytest.fixture
+def kit(models: Path) -> Iterator[Kit]:
+    with make(models) as made:
+        yield made
+
+
+def make(models: Path, **config: object) -> Kit:
+    made = Kit(AutoTag, config={"cache_dir": models, **config})
+    made.grant("ULENA", "tags.write")
+    return made
+
+
+def file(kit: Kit, key: str, summary: str, *, kind: str = "created", **fields: object) -> Delivered:
+    """Deliver the webhook of a ticket that says `summary`."""
+    return deliver(kit, kit.tickets.add(key, summary, **fields), kind=kind)
+
+
+def deliver(kit: Kit, ticket: Ticket, *, kind: str = "updated", **about: object) -> Delivered:
+    event = TicketEvent(ticket=ticket, **about)
+    return kit.event(f"ticket.{kind}", event, subject=ticket.key, serial=ticket.key)
+
+
+class TestAutoTag(Conformance):
+    plugin = AutoTag
+
+    @pytest.fixture(autouse=True)
+    def _models(self, models: Path) -> None:
+        self.models = models
+
+    def kit(self) -> Kit:
+        return make(self.models)
+
+    def prepare(self, kit: Kit) -> None:
+        kit.grant("U1", "*")
+        file(kit, "SUP-1", DOUBTFUL)
+        kit.tickets.add("SUP-9", REFUND)
+
+    def samples(self) -> Samples:
+        return {
+            "a sure one": lambda kit: file(kit, "SUP-2", REFUND),
+            "a doubtful one": lambda kit: file(kit, "SUP-3", DOUBTFUL),
+            "an update": lambda kit: file(kit, "SUP-4", REFUND, kind="updated"),
+            "a correction": lambda kit: kit.click(kit.chat.messages[0].buttons[1]),
+            "a rejection": lambda kit: kit.click("None of these"),
+            "a command": lambda kit: kit.command("/signalbox tag SUP-9", user="U1"),
+        }
+
+
+def test_a_sure_ticket_is_tagged_and_told(kit: Kit) -> None:
+    file(kit, "SUP-1", REFUND, labels=("vip",))
+    assert set(kit.tickets.labels("SUP-1")) == {"vip", "payment-refund"}
+    [shown] = kit.chat.in_channel("#support")
+    assert "payment-refund" in shown.text
+    [decision] = kit.records("decision")
+    assert decision.data["model_version"]
+    assert decision.data["confidence"] > 0.9
+    assert sum(decision.data["scores"].values()) == pytest.approx(1, abs=0.01)
+
+
+def test_a_doubtful_ticket_is_asked_about_and_one_click_settles_it(kit: Kit) -> None:
+    file(kit, "SUP-1", DOUBTFUL)
+    assert kit.tickets.labels("SUP-1") == ()
+    [shown] = kit.chat.in_channel("#support")
+    second = shown.buttons[1]
+    kit.click(second, user="ULENA")
+    assert kit.tickets.labels("SUP-1") == (second.split()[0],)
+    [review] = kit.records("review")
+    assert review.data["verdict"] == "correct"
+    assert review.data["by"] == "ULENA"
+
+
+def test_none_of_these_is_remembered_and_sets_nothing(kit: Kit) -> None:
+    file(kit, "SUP-1", DOUBTFUL)
+    kit.click("None of these", user="ULENA")
+    assert kit.tickets.labels("SUP-1") == ()
+    assert kit.records("review")[0].data["verdict"] == "reject"
+
+
+def test_who_may_not_tag_is_told_so(kit: Kit) -> None:
+    file(kit, "SUP-1", DOUBTFUL)
+    [shown] = kit.chat.messages
+    kit.click(shown.buttons[0], user="UCAROL")
+    assert kit.tickets.labels("SUP-1") == ()
+    assert "tags.write" in kit.reply.text
+
+
+def test_what_says_nothing_is_left_alone_until_it_says_more(kit: Kit) -> None:
+    file(kit, "SUP-1", NOISE)
+    assert kit.tickets.labels("SUP-1") == ()
+    assert kit.chat.messages == []
+    deliver(kit, kit.tickets.add("SUP-1", REFUND))
+    assert kit.tickets.labels("SUP-1") == ("payment-refund",)
+
+
+def test_a_label_by_a_person_is_the_last_word(kit: Kit) -> None:
+    file(kit, "SUP-1", REFUND, labels=("billing",))
+    assert kit.tickets.labels("SUP-1") == ("billing",)
+    assert kit.records("decision")[0].data["reason"] == BY_A_PERSON
+
+
+def test_a_label_that_a_person_removed_is_not_set_again(kit: Kit) -> None:
+    file(kit, "SUP-1", REFUND)
+    deliver(kit, kit.tickets.relabel("SUP-1"), labels_removed=("payment-refund",))
+    kit.command("/signalbox tag SUP-1", user="ULENA")
+    assert kit.tickets.labels("SUP-1") == ()
+    assert "took payment-refund away" in kit.reply.text
+
+
+def test_our_own_change_does_not_come_back_to_us(kit: Kit) -> None:
+    deliver(kit, kit.tickets.add("SUP-1", REFUND), by_us=True)
+    assert kit.tickets.labels("SUP-1") == ()
+
+
+@pytest.mark.parametrize(
+    ("config", "fields"),
+    [({}, {"status": "Done"}), ({"projects": ("OPS",)}, {"project": "SUP"})],
+    ids=["closed", "another project"],
+)
+def test_tickets_that_are_none_of_our_business(
+    models: Path, config: dict[str, object], fields: dict[str, str]
+) -> None:
+    with make(models, **config) as kit:
+        file(kit, "SUP-1", REFUND, **fields)
+        assert kit.tickets.labels("SUP-1") == ()
+        assert kit.records("decision") == []
+
+
+def test_prefix_is_part_of_the_label(models: Path) -> None:
+    with make(models, label_prefix="q-", announce=False) as kit:
+        file(kit, "SUP-1", REFUND)
+        assert kit.tickets.labels("SUP-1") == ("q-payment-refund",)
+        assert kit.chat.messages == []
+
+
+def test_hostile_text_is_text(kit: Kit) -> None:
+    file(kit, "SUP-1", f"<!channel> <https://evil.example|Reset> {REFUND}")
+    [shown] = kit.chat.messages
+    assert "<!channel>" not in shown.message.model_dump_json()
+
+
+def test_a_model_that_cannot_be_loaded_delays_and_shows(
+    kit: Kit, models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(_: Path) -> model.Tagger:
+        raise Transient("The tagging model can't be loaded: disk full")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(model, "load", away)
+        file(kit, "SUP-1", REFUND)
+        assert kit.health().status == "degraded"
+    kit.settle()
+    assert kit.tickets.labels("SUP-1") == ("payment-refund",)
+    assert kit.health().status == "ok"
+
+
+@pytest.mark.parametrize("typed", ["", "no key", "../../rest/api/3/user", "SUP-404"])
+def test_a_mistyped_key_is_answered_and_is_no_dead_letter(kit: Kit, typed: str) -> None:
+    kit.command(f"/signalbox tag {typed}", user="ULENA")
+    assert kit.reply.text
+    assert kit.deadletters == []
