@@ -31,7 +31,7 @@ METHODS: dict[str, RateLimitItem] = {
 }
 PER_CHANNEL = parse("4/4 seconds")
 # What a priority must leave for the ones above it.
-RESERVE: dict[Priority, float] = {"high": 0.0, "normal": 0.2, "low": 0.5}
+RESERVE: dict[Priority, float] = {"high": 0.0, "normal": 0.2, "low": 0.25}
 PATIENCE_SECONDS = 1.0
 _POLL_SECONDS = 0.05
 
