@@ -8,9 +8,12 @@ latency then counts from the planned time of sending (no coordinated omission, s
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from types import TracebackType
 
 
 @dataclass
@@ -59,6 +62,30 @@ class _Connection(asyncio.Protocol):
         self.answered = asyncio.get_running_loop().create_future()
         self._transport.write(data)
         return await self.answered
+
+
+class Generator:
+    """The load generator in a process of its own, so that it shares no interpreter lock with anything."""
+
+    def __init__(self) -> None:
+        self._pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
+
+    def __enter__(self) -> Generator:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, where: TracebackType | None
+    ) -> None:
+        self._pool.shutdown()
+
+    def load(
+        self, port: int, requests: Sequence[bytes], connections: int, rate: float | None = None
+    ) -> Load:
+        return self._pool.submit(_in_child, port, requests, connections, rate).result()
+
+
+def _in_child(port: int, requests: Sequence[bytes], connections: int, rate: float | None) -> Load:
+    return asyncio.run(run(port, requests, connections, rate))
 
 
 async def run(port: int, requests: Sequence[bytes], connections: int, rate: float | None = None) -> Load:
