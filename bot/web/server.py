@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import uvicorn
 
 from bot.core import metrics
@@ -11,6 +13,13 @@ from bot.core.logs import configure_logs, known_secrets
 from bot.core.settings import Settings
 from bot.queue import CeleryQueue
 from bot.web.app import VERSION, build_web
+
+SERVER: dict[str, Any] = {
+    "log_config": None,
+    "access_log": False,
+    "server_header": False,
+    "timeout_graceful_shutdown": 10,
+}
 
 
 def serve(settings: Settings) -> None:
@@ -33,8 +42,5 @@ def serve(settings: Settings) -> None:
         build_web(kernel, queue),
         host=settings.web.host,
         port=settings.web.port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=10,
+        **SERVER,
     )
