@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bot.cli.local import load_local
+
 if TYPE_CHECKING:
     from bot.core.kernel import Kernel
 
@@ -71,12 +73,5 @@ def export() -> None:
 
 def _kernel() -> Kernel:
     from bot.core.kernel import build_kernel  # noqa: PLC0415
-    from bot.core.settings_loader import load_settings  # noqa: PLC0415
 
-    settings = load_settings().settings
-    if settings.secret_key is None and (settings.data_dir / "secrets.json").exists():
-        from bot.supervisor.data_dir import local_secrets  # noqa: PLC0415
-
-        key = local_secrets(settings.data_dir)["secret_key"]
-        settings = settings.model_validate(settings.model_dump() | {"secret_key": key})
-    return build_kernel(settings)
+    return build_kernel(load_local().settings)

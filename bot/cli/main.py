@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
+from importlib import metadata
 
 import typer
 
-from bot.cli import inbox, plugins, run
+from bot.cli import doctor, inbox, plugins, run
 from bot.core.errors import SignalboxError
 
 app = typer.Typer(
@@ -15,6 +16,13 @@ app = typer.Typer(
 run.register(app)
 plugins.register(app)
 inbox.register(app)
+doctor.register(app)
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    print(metadata.version("signalbox"))
 
 
 def main() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import typer
 
+from bot.cli.local import load_local
+
 
 def register(app: typer.Typer) -> None:
     group = typer.Typer(no_args_is_help=True, help="Plugins.")
@@ -17,9 +19,8 @@ def list_plugins() -> None:
     from rich.table import Table  # noqa: PLC0415
 
     from bot.core.registry import load_plugins  # noqa: PLC0415
-    from bot.core.settings_loader import load_settings  # noqa: PLC0415
 
-    registry = load_plugins(load_settings().settings)
+    registry = load_plugins(load_local().settings)
     table = Table("name", "status", "version", "detail")
     for status in registry.report:
         table.add_row(status.name, status.status, status.version, status.detail)

@@ -20,9 +20,11 @@ def register(app: typer.Typer) -> None:
 
 
 def up(
-    port: Annotated[int, typer.Option(help="Port of the web process.")] = 8000,
+    port: Annotated[int | None, typer.Option(help="Port of the web process; default: web.port.")] = None,
     sandbox_port: Annotated[int, typer.Option(help="Port of the sandbox.")] = 8001,
-    data: Annotated[Path, typer.Option(help="Directory for everything that is written.")] = Path(".data"),
+    data: Annotated[
+        Path | None, typer.Option(help="Directory for everything that is written; default: data_dir.")
+    ] = None,
     sandbox: Annotated[
         bool | None, typer.Option(help="Play Slack, Jira and Alertmanager; default: when none is set up.")
     ] = None,
@@ -33,7 +35,12 @@ def up(
 
     settings = load_settings().settings
     configured = settings.slack.bot_token is not None or bool(settings.jira.url)
-    options = Options(data.absolute(), port, sandbox_port, not configured if sandbox is None else sandbox)
+    options = Options(
+        (data or settings.data_dir).absolute(),
+        settings.web.port if port is None else port,
+        sandbox_port,
+        not configured if sandbox is None else sandbox,
+    )
     asyncio.run(run_up(settings, options, lambda line: print(line, flush=True)))
 
 

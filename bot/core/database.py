@@ -9,6 +9,8 @@ from typing import Any
 
 from alembic import command as alembic
 from alembic.config import Config as AlembicConfig
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.pool import StaticPool
@@ -43,15 +45,27 @@ class Database:
 
     def migrate(self) -> None:
         """Bring the schema to the newest version."""
-        config = AlembicConfig()
-        config.set_main_option("script_location", str(_MIGRATIONS))
+        config = _alembic_config()
         with self.engine.connect() as connection:
             config.attributes["connection"] = connection
             alembic.upgrade(config, "head")
             connection.commit()
 
+    def is_newest(self) -> bool:
+        """Whether the schema is the one that this program works with."""
+        with self.read() as connection:
+            present: str | None = MigrationContext.configure(connection).get_current_revision()
+        newest: str | None = ScriptDirectory.from_config(_alembic_config()).get_current_head()
+        return present == newest
+
     def close(self) -> None:
         self.engine.dispose()
+
+
+def _alembic_config() -> AlembicConfig:
+    config = AlembicConfig()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    return config
 
 
 @contextmanager

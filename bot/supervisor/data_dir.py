@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 from bot.core.errors import ConfigError
 
 SECRETS = ("secret_key", "redis_password", "slack_signing", "jira_webhook", "jira_api", "alertmanager", "api")
+ENVIRONMENT = "environment.json"
 
 
 @contextmanager
@@ -49,8 +50,24 @@ def local_secrets(data: Path) -> dict[str, str]:
     missing = [name for name in SECRETS if name not in known]
     if missing:
         known |= {name: secrets.token_hex(24) for name in missing}
-        fresh = file.with_suffix(".new")
-        fresh.touch(mode=0o600)
-        fresh.write_text(json.dumps(known, indent=1))
-        fresh.replace(file)
+        _write_private(file, known)
     return known
+
+
+def save_environment(data: Path, made: Mapping[str, str]) -> None:
+    """Keep what `up` gives its children, so that other commands see the same settings as they do."""
+    _write_private(data / ENVIRONMENT, made)
+
+
+def saved_environment(data: Path) -> dict[str, str]:
+    """What the last `up` on this directory gave its children; empty when there was none."""
+    file = data / ENVIRONMENT
+    found: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
+    return found
+
+
+def _write_private(file: Path, values: Mapping[str, str]) -> None:
+    fresh = file.with_suffix(".new")
+    fresh.touch(mode=0o600)
+    fresh.write_text(json.dumps(values, indent=1))
+    fresh.replace(file)

@@ -36,12 +36,11 @@ def free_port() -> int:
 def environment(
     settings: Settings, options: Options, secrets: dict[str, str], redis_url: str
 ) -> dict[str, str]:
-    """What every child sees. Settings that the operator gave win over what is made here."""
+    """What `up` adds to the operator's environment; settings that the operator gave are left out."""
     multiproc = options.data / "metrics"
     shutil.rmtree(multiproc, ignore_errors=True)
     multiproc.mkdir()
     env = {
-        **os.environ,  # noqa: TID251  # children inherit the operator's environment
         "SIGNALBOX_DATA_DIR": str(options.data),
         "SIGNALBOX_WEB__PORT": str(options.port),
         "PROMETHEUS_MULTIPROC_DIR": str(multiproc),

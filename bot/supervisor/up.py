@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import socket
 import time
@@ -13,7 +14,7 @@ from bot.core.errors import ConfigError
 from bot.core.settings import Settings
 from bot.supervisor import plan
 from bot.supervisor.children import Child, ChildFailedError, Children
-from bot.supervisor.data_dir import local_secrets, locked
+from bot.supervisor.data_dir import local_secrets, locked, save_environment
 
 
 async def up(settings: Settings, options: plan.Options, say: Callable[[str], None]) -> None:
@@ -46,7 +47,9 @@ async def _start(
         port = plan.free_port()
         redis_url = f"redis://:{secrets['redis_password']}@127.0.0.1:{port}/0"
         await _one(children, plan.redis_child(options.data, port, secrets["redis_password"]), say)
-    env = plan.environment(settings, options, secrets, redis_url)
+    made = plan.environment(settings, options, secrets, redis_url)
+    save_environment(options.data, made)
+    env = {**os.environ, **made}  # noqa: TID251  # children inherit the operator's environment
     _migrate(settings, options)
     rest = [plan.web_child(options, env), plan.beat_child(env, options.data)]
     rest += [plan.worker_child(queue, settings, env, options.data) for queue in plan.QUEUES]

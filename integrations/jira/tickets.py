@@ -21,6 +21,7 @@ from integrations.jira.source import ticket_of
 
 TIMEOUT_SECONDS = 15
 PROPERTY = "signalbox."
+PERMISSIONS = ("BROWSE_PROJECTS", "EDIT_ISSUES", "ADD_COMMENTS")
 FIELDS = "summary,description,labels,status,priority,project,reporter,created"
 
 
@@ -84,10 +85,16 @@ class JiraTickets:
 
     def health(self) -> Health:
         try:
-            with _translated("read /myself"):
-                self._request("GET", "myself")
+            with _translated("read the bot's permissions"):
+                answer = self._request("GET", f"mypermissions?permissions={','.join(PERMISSIONS)}")
         except SignalboxError as exc:
             return Health(status="down", detail=str(exc))
+        granted = answer.get("permissions", {})
+        missing = [name for name in PERMISSIONS if not granted.get(name, {}).get("havePermission")]
+        if missing:
+            return Health(status="degraded", detail=f"The bot's Jira account lacks {', '.join(missing)}.")
+        if self._settings.webhook_secret is None:
+            return Health(status="degraded", detail="JIRA_WEBHOOK_SECRET is not set: webhooks are refused.")
         return Health()
 
     def _request(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:

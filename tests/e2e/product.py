@@ -19,6 +19,11 @@ ALICE, BOB, CAROL = "U0SBALICE", "U0SBBOB00", "U0SBCAROL"
 START_SECONDS = 60
 
 
+def clean_environment() -> dict[str, str]:
+    ours = ("SIGNALBOX_", "SLACK_", "JIRA_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}  # noqa: TID251
+
+
 class Product:
     def __init__(self, data: Path, **env: str) -> None:
         self.data = data
@@ -36,12 +41,11 @@ class Product:
         return f"http://127.0.0.1:{self.sandbox_port}"
 
     def start(self) -> Product:
-        clean = {k: v for k, v in os.environ.items() if not k.startswith(("SIGNALBOX_", "SLACK_", "JIRA_"))}  # noqa: TID251
         self.log = (self.data.parent / f"{self.data.name}.up.log").open("w+")
         self.process = subprocess.Popen(
             [sys.executable, "-m", "bot", "up", "--port", str(self.port), "--sandbox-port",
              str(self.sandbox_port), "--data", str(self.data)],
-            env=clean | self.env,
+            env=clean_environment() | self.env,
             stdout=self.log,
             stderr=subprocess.STDOUT,
         )  # fmt: skip
@@ -52,6 +56,12 @@ class Product:
         if self.process.poll() is not None:
             raise AssertionError(f"`signalbox up` ended early:\n{self.output()}")
         return f"ready: {self.url}" in self.output()
+
+    def cli(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run `signalbox …` as somebody on the same machine would."""
+        env = clean_environment() | self.env | {"SIGNALBOX_DATA_DIR": str(self.data), "COLUMNS": "200"}
+        argv = [sys.executable, "-m", "bot", *arguments]
+        return subprocess.run(argv, env=env, capture_output=True, text=True, timeout=60, check=False)
 
     def output(self) -> str:
         return Path(self.log.name).read_text()

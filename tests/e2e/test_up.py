@@ -100,7 +100,10 @@ def test_a_second_up_on_the_same_data_is_refused(product: Product) -> None:
     assert "Another `signalbox up` is using" in second.stderr
 
 
-def test_ctrl_c_stops_everything_and_a_restart_remembers(product: Product) -> None:
+def test_ctrl_c_stops_everything_and_a_restart_remembers(tmp_path: Path) -> None:
+    product = Product(tmp_path / "data").start()
+    product.page("POST", "alerts/fire", scenario="disk-filling")
+    wait_until(lambda: product.messages("C0ALERTS0"), what="a message")
     pids = [p.pid for p in product.processes()]
     assert product.stop() == 0
     assert gone(pids)
@@ -117,3 +120,16 @@ def test_nothing_is_orphaned_when_up_itself_is_killed(tmp_path: Path) -> None:
     product.process.kill()
     product.process.wait()
     assert gone(pids, 30)
+
+
+def test_doctor_finds_nothing_amiss_and_shows_no_secret(product: Product) -> None:
+    found = product.cli("doctor")
+    assert found.returncode == 0, found.stdout + found.stderr
+    for secret in json.loads((product.data / "secrets.json").read_text()).values():
+        assert secret not in found.stdout
+
+
+def test_the_command_line_sees_what_the_running_product_sees(product: Product) -> None:
+    product.say(ALICE, "/signalbox ping")
+    assert product.cli("plugins", "list").returncode == 0
+    assert "core.ping" in product.cli("inbox", "list").stdout
