@@ -8,7 +8,6 @@ from urllib.parse import urlencode
 
 from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
-from fastapi.staticfiles import StaticFiles
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from integrations.sandbox import alertmanager, jira, slack
@@ -16,6 +15,7 @@ from integrations.sandbox.changes import Changes
 from integrations.sandbox.guard import OwnPageOnly
 from integrations.sandbox.options import SandboxOptions
 from integrations.sandbox.standin import StandIn
+from integrations.sandbox.static import PageFiles
 
 PAGE = Path(__file__).parent / "page"
 MAKERS: tuple[Callable[[SandboxOptions, Changes], StandIn], ...] = (
@@ -36,8 +36,8 @@ def build_app(options: SandboxOptions) -> FastAPI:
     app.add_api_route("/page/stream", _stream(changes), methods=["GET"])
     app.add_api_route("/health", _health, methods=["GET"])
     app.add_api_route("/archives/{channel}/p{digits:int}", _permalink, methods=["GET"])
-    if PAGE.is_dir():
-        app.mount("/", StaticFiles(directory=PAGE, html=True))
+    app.add_api_route("/alertmanager", _alert_panel, methods=["GET"])
+    app.mount("/", PageFiles(directory=PAGE, html=True))
     return app
 
 
@@ -69,6 +69,11 @@ async def _permalink(channel: str, digits: int) -> RedirectResponse:
     """Slack's permalinks open the page at the message."""
     ts = f"{digits // 1_000_000}.{digits % 1_000_000:06d}"
     return RedirectResponse("/?" + urlencode({"channel": channel, "ts": ts}))
+
+
+async def _alert_panel() -> RedirectResponse:
+    """Where notifications say that Alertmanager's own page is."""
+    return RedirectResponse("/#alerts")
 
 
 async def _health() -> dict[str, str]:

@@ -12,6 +12,6 @@ export function avatar(name, { bot = false, size = "large", seed = name } = {}) 
 
 function hash(text) {
   let sum = 7;
-  for (const letter of text) sum = (sum * 31 + letter.codePointAt(0)) % 9973;
+  for (const letter of text) sum = (sum * 37 + letter.codePointAt(0)) % 9973;
   return sum;
 }

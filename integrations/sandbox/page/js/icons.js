@@ -25,14 +25,21 @@ const PATHS = {
   link: "M10 14a4 4 0 0 0 6 .4l3-3a4 4 0 0 0-5.700-5.700L12 7M14 10a4 4 0 0 0-6-.4l-3 3a4 4 0 0 0 5.700 5.700L12 17",
   home: "M4 11l8-7 8 7v9h-5v-6H9v6H4z",
   back: "M15 5l-7 7 7 7",
+  highest: "M5 12l7-6 7 6M5 19l7-6 7 6",
+  high: "M5 15l7-6 7 6",
+  medium: "M5 9h14M5 15h14",
+  low: "M5 9l7 6 7-6",
+  lowest: "M5 5l7 6 7-6M5 12l7 6 7-6",
   bin: "M5 7h14M10 7V4h4v3M7 7l1 13h8l1-13M10.500 11v5M13.500 11v5",
 };
+
+const BOLD = new Set(["more", "check", "highest", "high", "medium", "low", "lowest"]);
 
 export function icon(name, size = 18) {
   const svg = document.createElementNS(NS, "svg");
   const attributes = {
     viewBox: "0 0 24 24", width: size, height: size, fill: "none", stroke: "currentColor",
-    "stroke-width": 1.8, "stroke-linecap": "round", "stroke-linejoin": "round", "aria-hidden": "true",
+    "stroke-width": BOLD.has(name) ? 2.8 : 1.8, "stroke-linecap": "round", "stroke-linejoin": "round", "aria-hidden": "true",
   };
   for (const [key, value] of Object.entries(attributes)) svg.setAttribute(key, value);
   const path = document.createElementNS(NS, "path");

@@ -39,12 +39,12 @@ function draw() {
 function scenario(one) {
   const firing = Boolean(one.firing_since);
   const [title, more] = one.title.split(": ");
-  const about = [more, one.alerts > 1 && !more && `${one.alerts} alerts`].filter(Boolean).join(" ");
+  const about = more ?? (one.alerts === 1 ? "one alert" : `${one.alerts} alerts`);
   return h("li.scenario", { class: firing ? "is-firing" : "" },
     h("span.scenario-name", {}, h("span", {}, title), about && h("small.quiet", {}, about)),
     firing
       ? h("button.button.small", { type: "button", dataset: { key: one.name }, "aria-label": `Resolve: ${one.title}`, onclick: () => attempt(() => api.alerts.resolve(one.name)) }, "Resolve")
-      : h("button.button.small.danger", { type: "button", dataset: { key: one.name }, "aria-label": `Fire: ${one.title}`, onclick: () => fire(one.name) }, "Fire"));
+      : h("button.button.small.outline-danger", { type: "button", dataset: { key: one.name }, "aria-label": `Fire: ${one.title}`, onclick: () => fire(one.name) }, "Fire"));
 }
 
 export async function fire(name) {

@@ -3,12 +3,11 @@
 import { h } from "../dom.js";
 import { icon } from "../icons.js";
 
-const ARROWS = { Highest: "⇈", High: "↑", Medium: "=", Low: "↓", Lowest: "⇊" };
-export const PRIORITIES = Object.keys(ARROWS);
+export const PRIORITIES = ["Highest", "High", "Medium", "Low", "Lowest"];
 export const PEOPLE = { mia: "Mia Okafor", jonas: "Jonas Berg", lena: "Lena Fischer", customer: "Customer portal" };
 
 export function priority(name) {
-  return h("span.priority", { class: `is-${name.toLowerCase()}`, title: `Priority: ${name}`, role: "img", "aria-label": `Priority ${name}` }, ARROWS[name]);
+  return h("span.priority", { class: `is-${name.toLowerCase()}`, title: `Priority: ${name}`, role: "img", "aria-label": `Priority ${name}` }, icon(name.toLowerCase(), 14));
 }
 
 /** The bot's labels look different from people's: purple, with its sign. */

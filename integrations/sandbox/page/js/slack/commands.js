@@ -12,14 +12,10 @@ const STANDING = [
 ];
 const LINE = /^`(\/[^`]+)` (.+)$/gm;
 
+/** By the words that are typed, so that `help [command]` from the bot takes the place of our `help`. */
 export function commands() {
-  const found = new Map(STANDING.map(([usage, about]) => [usage, about]));
-  for (const [usage, about] of learned()) {
-    // Help writes `help [command]` where the standing list has `help`: keep the one that says more.
-    found.delete(typed(usage));
-    found.set(usage, about);
-  }
-  return [...found].map(([usage, about]) => ({ usage, about, insert: typed(usage), takesMore: typed(usage) !== usage }));
+  const found = new Map([...STANDING, ...learned()].map(([usage, about]) => [typed(usage), { usage, about }]));
+  return [...found].map(([insert, one]) => ({ ...one, insert, takesMore: insert !== one.usage }));
 }
 
 /** The part that is typed as it stands: words before the first placeholder. */

@@ -11,12 +11,13 @@ const NEAR_BOTTOM = 80;
 export function messageList() {
   const list = h("div.messages", { role: "log", "aria-live": "off", tabindex: "0", "aria-label": "Messages" });
   let shown = null;
+  stayAtBottom(list);
   return { element: list, render };
 
   function render() {
     const channel = store.channel;
     const switched = shown !== channel;
-    const atBottom = switched || list.scrollHeight - list.scrollTop - list.clientHeight < NEAR_BOTTOM;
+    const atBottom = switched || isNearEnd(list);
     shown = channel;
     const items = rows(messagesOf(channel).filter((one) => !isReply(one) || one.subtype === "thread_broadcast"));
     keyed(list, items, {
@@ -29,6 +30,15 @@ export function messageList() {
     jump(list);
   }
 }
+
+/** A list that showed its end still shows it when the window or the drawer takes room away. */
+function stayAtBottom(list) {
+  let atEnd = true;
+  list.addEventListener("scroll", () => (atEnd = isNearEnd(list)));
+  new ResizeObserver(() => atEnd && (list.scrollTop = list.scrollHeight)).observe(list);
+}
+
+const isNearEnd = (list) => list.scrollHeight - list.scrollTop - list.clientHeight < NEAR_BOTTOM;
 
 /** Messages and day lines in order. */
 export function rows(messages) {
@@ -45,7 +55,7 @@ export function rows(messages) {
 }
 
 function follows(made, before) {
-  return made.user === before.user && Number(made.ts) - Number(before.ts) < GROUP_SECONDS && !made.ephemeral_for === !before.ephemeral_for;
+  return made.user === before.user && Number(made.ts) - Number(before.ts) < GROUP_SECONDS && !made.ephemeral_for && !before.ephemeral_for;
 }
 
 const dayLine = (ts) => h("div.day-line", { role: "separator" }, h("span", {}, dayName(ofTs(ts))));

@@ -18,6 +18,7 @@ const INLINE = new RegExp(
   "gu",
 );
 const STYLES = ["strong", "em", "s"];
+const BULLET = /^(\s*[•◦▪‣]) +(.*)$/;
 
 /** A pair of marks that stands free: not within a word, no space inside the marks. */
 function styled(mark) {
@@ -43,26 +44,28 @@ function lines(text) {
   if (!text) return [];
   const nodes = [];
   let quote = null;
+  let own = true; // whether what came before ends its line by itself, as blocks do
   for (const [index, line] of text.split("\n").entries()) {
     const quoted = /^(?:&gt;|>) ?(.*)$/s.exec(line);
     if (quoted) {
       if (quote) quote.append(h("br"));
       else nodes.push((quote = h("blockquote")));
       quote.append(...inline(quoted[1]));
+      own = true;
     } else {
-      if (index > 0 && !quote) nodes.push(h("br"));
+      const hangs = BULLET.exec(line);
+      if (index > 0 && !own && !hangs) nodes.push(h("br"));
       quote = null;
-      nodes.push(...plainLine(line));
+      nodes.push(...(hangs ? [hanging(hangs)] : inline(line)));
+      own = Boolean(hangs);
     }
   }
   return nodes;
 }
 
 /** A line that begins with a bullet hangs, as lists do. */
-function plainLine(line) {
-  const bullet = /^(\s*[•◦▪‣]) +(.*)$/.exec(line);
-  if (!bullet) return inline(line);
-  return [h("span.hanging", {}, h("span.bullet", {}, bullet[1]), h("span", {}, inline(bullet[2])))];
+function hanging([, bullet, rest]) {
+  return h("span.hanging", {}, h("span.bullet", {}, bullet), h("span", {}, inline(rest)));
 }
 
 export function inline(text) {
