@@ -73,7 +73,6 @@ class Role(_Section):
 class WebSettings(_Section):
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on.")
-    public_url: str = Field("", description="URL under which people reach the web process.")
 
 
 class WorkerSettings(_Section):
@@ -97,7 +96,9 @@ class Settings(_Section):
         None,
         description="Key that button ids are derived from; embedded: made and kept in the data directory.",
     )
-    environment: Literal["embedded", "production"] = Field("embedded", description="Which defaults apply.")
+    environment: Literal["embedded", "production"] = Field(
+        "embedded", description="production: the overview page shows counts only."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Lowest level logged."
     )

@@ -87,7 +87,10 @@ def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[str, Place, 
 def _own_place(variable: str) -> Place | None:
     if not variable.startswith(PREFIX) or variable == "SIGNALBOX_CONFIG":
         return None
-    return tuple(part.lower() for part in variable.removeprefix(PREFIX).split("__"))
+    place = [part.lower() for part in variable.removeprefix(PREFIX).split("__")]
+    if place[0] == "plugins" and len(place) > 1:
+        place[1] = place[1].replace("_", "-")  # plugins' names have hyphens, which a shell's variables can't
+    return tuple(place)
 
 
 def _secret_file(variable: str, path: str) -> str:

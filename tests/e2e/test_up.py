@@ -21,7 +21,8 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
 @pytest.fixture(scope="module")
 def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
-    made = Product(tmp_path_factory.mktemp("up") / "data").start()
+    every_minute = {"SIGNALBOX_PLUGINS__DAILY_DIGEST__CRON": "* * * * *"}
+    made = Product(tmp_path_factory.mktemp("up") / "data", **every_minute).start()
     yield made
     if made.process.poll() is None:
         made.stop()
@@ -120,6 +121,12 @@ def test_nothing_is_orphaned_when_up_itself_is_killed(tmp_path: Path) -> None:
     product.process.kill()
     product.process.wait()
     assert gone(pids, 30)
+
+
+@pytest.mark.timeout(180)
+def test_the_clock_posts_the_digest(product: Product) -> None:
+    [digest, *_] = wait_until(lambda: product.messages("C0DIGEST0"), 130, "a digest")
+    assert "alert groups" in digest["text"]
 
 
 def test_doctor_finds_nothing_amiss_and_shows_no_secret(product: Product) -> None:
