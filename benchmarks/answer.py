@@ -50,12 +50,12 @@ def run(progress: Progress, *, quick: bool = False) -> Section:
             Aim("events/s to a recorded step", "", f"{finished:,.0f}"),
         ),
         (
-            "Everything of `signalbox up` runs here: web, Redis, five worker processes, scheduler, SQLite, "
-            "sandbox; and so do the clients.",
-            "The answer's time runs from typing in the sandbox (which signs and delivers as Slack does) to "
-            "the message in the event stream that the page follows.",
-            "Events/s: from the first row received to the last run finished, by the rows' own times. Each "
-            "event is leased, handled with one recorded step, and finished: five synced commits each.",
+            ("Everything of `signalbox up` runs here: web, Redis, five worker processes, scheduler, SQLite, "
+            "sandbox; and so do the clients."),
+            ("The answer's time runs from typing in the sandbox (which signs and delivers as Slack does) to "
+            "the message in the event stream that the page follows."),
+            ("Events/s: from the first row received to the last run finished, by the rows' own times. Each "
+            "event is leased, handled with one recorded step, and finished: five synced commits each."),
         ),
     )  # fmt: skip
 

@@ -46,7 +46,8 @@ def _plugin(number: int) -> Plugin[Any]:
     def run(self: Plugin[Any], given: Command, ctx: Context) -> None: ...
 
     fields = {"name": f"bench-{number}", "run": command(f"bench{number}", help="A benchmark's command.")(run)}
-    return type(f"Bench{number}", (Plugin,), fields)(PluginConfig())
+    made: Plugin[Any] = type(f"Bench{number}", (Plugin,), fields)(PluginConfig())
+    return made
 
 
 def ours(plugins: int, commit: Committer) -> Starlette:
@@ -67,9 +68,7 @@ def sqlite_commit(folder: Path) -> Iterator[GroupCommit]:
 
 def bolt(commands: int, *, before_response: bool) -> Starlette:
     """Plain Bolt as its documentation shows it: a listener for each command, signatures checked."""
-    app = AsyncApp(
-        signing_secret=SECRET, authorize=_authorize, process_before_response=before_response
-    )
+    app = AsyncApp(signing_secret=SECRET, authorize=_authorize, process_before_response=before_response)
 
     async def listener(ack: Any) -> None:
         await ack()

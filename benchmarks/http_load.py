@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from types import TracebackType
+from typing import Self
 
 
 @dataclass
@@ -70,7 +71,7 @@ class Generator:
     def __init__(self) -> None:
         self._pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
 
-    def __enter__(self) -> Generator:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -78,9 +79,7 @@ class Generator:
     ) -> None:
         self._pool.shutdown()
 
-    def load(
-        self, port: int, requests: Sequence[bytes], connections: int, rate: float | None = None
-    ) -> Load:
+    def load(self, port: int, requests: Sequence[bytes], connections: int, rate: float | None = None) -> Load:
         return self._pool.submit(_in_child, port, requests, connections, rate).result()
 
 

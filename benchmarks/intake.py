@@ -141,12 +141,18 @@ def _section(targets: dict[str, Target]) -> Section:
         [_row(target, bare) for target in targets.values()],
         aims,
         (
-            f"{CONNECTIONS} keep-alive connections from a load generator in its own process; every delivery has "
-            "its own id and an HMAC signature. One web process; the same uvicorn settings for all.",
-            "Signalbox verifies, deduplicates, commits to disk (SQLite `synchronous=FULL`, PostgreSQL's "
-            "default), answers, and hands a run to Redis for each. No worker takes them meanwhile.",
-            f"Deliveries/s: median of rounds that take turns ({', '.join(f'{r:,.0f}' for r in sqlite.rates)} "
-            "with SQLite). Half the peak is open-loop: latency counts from the planned time of sending.",
+            (
+                f"{CONNECTIONS} keep-alive connections from a load generator in its own process; every delivery has "
+                "its own id and an HMAC signature. One web process; the same uvicorn settings for all."
+            ),
+            (
+                "Signalbox verifies, deduplicates, commits to disk (SQLite `synchronous=FULL`, PostgreSQL's "
+                "default), answers, and hands a run to Redis for each. No worker takes them meanwhile."
+            ),
+            (
+                f"Deliveries/s: median of rounds that take turns ({', '.join(f'{r:,.0f}' for r in sqlite.rates)} "
+                "with SQLite). Half the peak is open-loop: latency counts from the planned time of sending."
+            ),
             *missing,
         ),
     )

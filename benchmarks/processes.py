@@ -101,7 +101,16 @@ def postgres() -> Iterator[str | None]:
         if os.geteuid() == 0:  # the server refuses to run as root
             shutil.chown(base, "postgres", "postgres")
             as_user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
-        initdb = [*as_user, str(binaries / "initdb"), "-D", str(base / "data"), "-U", "signalbox", "-A", "trust"]
+        initdb = [
+            *as_user,
+            str(binaries / "initdb"),
+            "-D",
+            str(base / "data"),
+            "-U",
+            "signalbox",
+            "-A",
+            "trust",
+        ]
         subprocess.run(initdb, check=True, stdout=subprocess.DEVNULL, cwd=base)
         argv = [
             *as_user, str(binaries / "postgres"), "-D", str(base / "data"), "-c", "listen_addresses=127.0.0.1",

@@ -61,7 +61,7 @@ class Product:
 def _follow(url: str, seen: queue.Queue[tuple[float, dict[str, Any]]]) -> None:
     """Until the sandbox closes the stream."""
     try:
-        with httpx2.stream("GET", url, timeout=None) as response:  # noqa: S113  # as long as the benchmark
+        with httpx2.stream("GET", url, timeout=None) as response:  # as long as the benchmark
             for line in response.iter_lines():
                 if line.startswith("data:"):
                     seen.put((time.perf_counter(), json.loads(line.removeprefix("data:"))))

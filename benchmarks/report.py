@@ -53,8 +53,10 @@ class Section:
         lines = [
             f"## {self.title}",
             "",
-            f"`python -m benchmarks {self.name}` · {datetime.now(UTC):%Y-%m-%d %H:%M} UTC · {machine()} · "
-            f"busy with other work: {busy:.0f} %",
+            (
+                f"`python -m benchmarks {self.name}` · {datetime.now(UTC):%Y-%m-%d %H:%M} UTC · {machine()} · "
+                f"busy with other work: {busy:.0f} %"
+            ),
             "",
             *_table(self.head, self.rows),
             "",

@@ -52,8 +52,10 @@ def run(progress: Progress, *, quick: bool = False) -> Section:
             Aim("memory (RSS)", "≤ 90 MiB", f"{rss:.0f} MiB", rss <= 90),
         ),
         (
-            f"A new `signalbox web` process each time, {rounds} starts, all built-in plugins; the database "
-            f"exists (the first start, which makes it, took {first[0]:.2f} s). Memory is taken after the answer.",
+            (
+                f"A new `signalbox web` process each time, {rounds} starts, all built-in plugins; the database "
+                f"exists (the first start, which makes it, took {first[0]:.2f} s). Memory is taken after the answer."
+            ),
             "Files come from the page cache, as on any second start.",
             f"Imports, own and what they bring along: {_imports()}.",
         ),

@@ -35,9 +35,11 @@ def run(progress: Progress, *, quick: bool = False) -> Section:
         ),
         (
             f"Model {tagger.version}; built from the encoder's package in {built:.1f} s on first use, then cached.",
-            f"A sanity figure, no claim: of {total} held-out seed texts, written for this project together with "
-            f"the training texts, {right} are right at first guess; {applied} would be tagged without asking, "
-            f"{applied_right} of them rightly. Real tickets are the next measure.",
+            (
+                f"A sanity figure, no claim: of {total} held-out seed texts, written for this project together with "
+                f"the training texts, {right} are right at first guess; {applied} would be tagged without asking, "
+                f"{applied_right} of them rightly. Real tickets are the next measure."
+            ),
         ),
     )
 
@@ -61,6 +63,8 @@ def _quality(tagger: Tagger) -> tuple[int, int, int, int]:
     heldout = examples("heldout")
     found = tagger.tag([text for text, _ in heldout])
     pairs = [(tagging, label) for tagging, (_, label) in zip(found, heldout, strict=True)]
-    right = sum(max(tagging.scores, key=lambda name: tagging.scores[name]) == label for tagging, label in pairs)
+    right = sum(
+        max(tagging.scores, key=lambda name: tagging.scores[name]) == label for tagging, label in pairs
+    )
     applied = [tagging.category == label for tagging, label in pairs if tagging.band == "apply"]
     return right, len(applied), sum(applied), len(heldout)

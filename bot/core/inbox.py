@@ -109,13 +109,14 @@ class Inbox:
                 )
         if not wanted:
             return {}
-        statement = self._insert(dedupe).values([wanted[key] for key in sorted(wanted)])
+        statement = self._insert(dedupe)
         statement = statement.on_conflict_do_update(
             index_elements=[dedupe.c.key],
             set_={"event_id": statement.excluded.event_id, "expires_at": statement.excluded.expires_at},
             where=dedupe.c.expires_at < now,
         ).returning(dedupe.c.key, dedupe.c.event_id)
-        owners = {row.key: row.event_id for row in tx.execute(statement)}
+        claimed = tx.execute(statement, [wanted[key] for key in sorted(wanted)])
+        owners = {row.key: row.event_id for row in claimed}
         taken = [key for key in wanted if key not in owners]
         if taken:
             known = select(dedupe.c.key, dedupe.c.event_id).where(dedupe.c.key.in_(taken))

@@ -17,6 +17,7 @@ from bot.slack.front import SlackFront
 from bot.web import errors
 from bot.web.api import api_router
 from bot.web.auth import Auth
+from bot.web.doors import Doors
 from bot.web.health import health_router
 from bot.web.overview import STATIC, overview_router
 from bot.web.prometheus import metrics_router
@@ -46,7 +47,8 @@ def build_web(kernel: Kernel, queue: CeleryQueue) -> FastAPI:
             kernel.close()
 
     app = FastAPI(title="Signalbox", version=VERSION, lifespan=lifespan, redoc_url=None)
-    app.router.routes.extend([*front.routes(), *webhooks.routes()])
+    doors = [*front.routes(), *webhooks.routes()]
+    app.router.routes.extend(doors)
     auth = Auth(kernel.settings)
     app.include_router(health_router(kernel))
     app.include_router(metrics_router(kernel))
@@ -54,6 +56,7 @@ def build_web(kernel: Kernel, queue: CeleryQueue) -> FastAPI:
     app.include_router(overview_router(kernel))
     app.mount("/static", StaticFiles(directory=STATIC))
     _include_plugins(app, kernel, auth)
+    app.add_middleware(Doors, routes=doors)
     app.add_middleware(SecurityHeaders)
     errors.install(app)
     return app

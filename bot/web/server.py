@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import uvicorn
@@ -38,9 +39,22 @@ def serve(settings: Settings) -> None:
     kernel = build_kernel(settings, enqueue=queue.enqueue)
     kernel.db.migrate()
     metrics.BUILD_INFO.labels(VERSION).set(1)
+    app = build_web(kernel, queue)
+    _spare_the_collector()
     uvicorn.run(
-        build_web(kernel, queue),
+        app,
         host=settings.web.host,
         port=settings.web.port,
         **SERVER,
     )
+
+
+def _spare_the_collector() -> None:
+    """What was built lives as long as the process, and requests leave few cycles behind.
+
+    With Python's defaults the collector looks at each young object after every 700 new ones: a seventh
+    of the time under load.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
