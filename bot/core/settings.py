@@ -73,6 +73,7 @@ class Role(_Section):
 class WebSettings(_Section):
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on.")
+    sandbox_url: str = Field("", description="Sandbox that the overview links to; `signalbox up` sets it.")
 
 
 class WorkerSettings(_Section):

@@ -57,6 +57,7 @@ def environment(
 def _sandbox_env(settings: Settings, options: Options, secrets: dict[str, str]) -> dict[str, str]:
     sandbox = f"http://127.0.0.1:{options.sandbox_port}"
     env = {
+        "SIGNALBOX_WEB__SANDBOX_URL": sandbox,
         "SLACK_BOT_TOKEN": "xoxb-sandbox",
         "SLACK_SIGNING_SECRET": secrets["slack_signing"],
         "SLACK_API_URL": f"{sandbox}/slack/api/",

@@ -62,6 +62,8 @@ async def _start(
     if not settings.api_tokens:
         say(f"API token (scope admin): {secrets['api']}")
     say(f"started in {time.monotonic() - started:.1f} s; logs in {options.data / 'logs'}")
+    if options.sandbox:
+        say(f"open the sandbox: http://127.0.0.1:{options.sandbox_port}")
     say(f"ready: http://127.0.0.1:{options.port}")
 
 

@@ -26,6 +26,7 @@ def overview_router(kernel: Kernel) -> APIRouter:
             "plugins": kernel.registry.report if open_to_all else (),
             "runs": kernel.inbox.runs(limit=30) if open_to_all else (),
             "open_to_all": open_to_all,
+            "sandbox": kernel.settings.web.sandbox_url,
         }
         return _TEMPLATES.TemplateResponse(request, "overview.html", shown)
 
