@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
-from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.middleware.async_middleware import AsyncMiddleware
@@ -30,6 +29,9 @@ from bot.core.settings import SlackSettings
 from bot.slack.normalise import Say, normalise
 from bot.webhooks import signatures
 from bot.webhooks.body import read_limited
+
+if TYPE_CHECKING:
+    from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 
 log = structlog.get_logger()
 MAX_BODY = 1_000_000
@@ -67,6 +69,9 @@ class SlackFront:
         """Connect by Socket Mode when an app token is set; Bolt keeps the connection up."""
         if self._settings.app_token is None:
             return
+        # Loaded only where it is used: it brings Bolt's synchronous half along.
+        from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler  # noqa: PLC0415
+
         self._socket = AsyncSocketModeHandler(self._app, self._settings.app_token.get_secret_value())
         self._socket.client.web_client.base_url = self._settings.api_url
         await self._socket.connect_async()  # type: ignore[no-untyped-call]
