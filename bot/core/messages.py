@@ -53,8 +53,17 @@ def join(separator: str, parts: list[Text]) -> Markup:
 
 def link(url: str, label: str) -> Markup:
     """A link, or just the label when the URL is not http(s)."""
-    safe = urlsplit(url).scheme in {"http", "https"} and not set("<>|") & set(url)
-    return Markup(mrkdwn=f"<{url}|{escape(label).replace('|', '/')}>" if safe else escape(label))
+    shown = escape(label).replace("|", "/")
+    return Markup(mrkdwn=f"<{url.replace('&', '&amp;')}|{shown}>" if is_web(url) else escape(label))
+
+
+def is_web(url: str) -> bool:
+    """Whether a URL may stand in a link: http(s), and without characters that would end it."""
+    try:
+        scheme = urlsplit(url).scheme
+    except ValueError:  # e.g. half an IPv6 address
+        return False
+    return scheme in {"http", "https"} and url.isprintable() and not set("<>| ") & set(url)
 
 
 def mention(user_id: str) -> Markup:

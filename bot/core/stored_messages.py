@@ -59,9 +59,18 @@ class StoredMessages:
             )
 
     def touch(self, key: str) -> None:
-        """The content is the same but looks different now (a button was claimed): send it again."""
+        """The content is the same but looks different now (a button was claimed): send it again.
+
+        Newer than a send under way, which must not count as having shown it.
+        """
+        values = {"dirty": 1, "wanted_at": self._clock()}
         with self._db.write() as tx:
-            tx.execute(update(messages).where(messages.c.key == key).values(dirty=1))
+            tx.execute(update(messages).where(messages.c.key == key).values(**values))
+
+    def give_up(self, key: str) -> None:
+        """The chat refuses this message for good: leave it until new content is wanted."""
+        with self._db.write() as tx:
+            tx.execute(update(messages).where(messages.c.key == key).values(dirty=0))
 
     @contextmanager
     def sending(self, key: str, ttl: timedelta = timedelta(seconds=30)) -> Iterator[bool]:

@@ -6,6 +6,7 @@ channel. A Retry-After that one worker is given holds for all.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 
@@ -40,8 +41,8 @@ class Budget:
     def __init__(self, redis_url: str, workspace: str, sleep: Callable[[float], None] = time.sleep) -> None:
         self._workspace = workspace
         self._sleep = sleep
-        self._shared = MovingWindowRateLimiter(_storage(redis_url))
-        self._local = MovingWindowRateLimiter(MemoryStorage())
+        self._shared = _Counts(_storage(redis_url))
+        self._local = _Counts(MemoryStorage())
         self._down = False
 
     def take(self, method: str, channel: str = "", priority: Priority = "normal") -> None:
@@ -54,26 +55,33 @@ class Budget:
 
     def block(self, method: str, seconds: float) -> None:
         """Slack said Retry-After: nobody calls this method before then."""
-        item = parse(f"1/{max(1, round(seconds))} seconds")
-        self._limiter().hit(item, self._workspace, method, "blocked")
+        try:
+            self._shared.block(self._blocked(method), seconds)
+        except StorageError:
+            self._note_down()
+        self._local.block(self._blocked(method), seconds)  # holds here at least, should Redis go away
 
     def _wait_for(self, method: str, channel: str, priority: Priority) -> float:
         try:
             wait = self._wait_with(self._shared, method, channel, priority)
-        except StorageError as exc:
-            if not self._down:
-                log.warning("budget.local", error=str(exc), effect="this worker counts for itself")
-            self._down = True
+        except StorageError:
+            self._note_down()
             return self._wait_with(self._local, method, channel, priority)
         self._down = False
         return wait
 
-    def _limiter(self) -> MovingWindowRateLimiter:
-        return self._local if self._down else self._shared
+    def _note_down(self) -> None:
+        if not self._down:
+            log.warning("budget.local", effect="Redis does not answer; this worker counts for itself")
+        self._down = True
 
-    def _wait_with(
-        self, limiter: MovingWindowRateLimiter, method: str, channel: str, priority: Priority
-    ) -> float:
+    def _blocked(self, method: str) -> str:
+        return f"SLACK-BLOCKED/{self._workspace}/{method}"
+
+    def _wait_with(self, counts: _Counts, method: str, channel: str, priority: Priority) -> float:
+        if (wait := counts.blocked(self._blocked(method))) > 0:
+            return wait
+        limiter = counts.limiter
         items: list[tuple[RateLimitItem, tuple[str, ...]]] = [
             (METHODS.get(method, TIER_3), (self._workspace, method))
         ]
@@ -87,6 +95,21 @@ class Budget:
             if not limiter.hit(item, *names):
                 return max(0.05, limiter.get_window_stats(item, *names).reset_time - time.time())
         return 0.0
+
+
+class _Counts:
+    """What is counted in one place: the calls in their windows, and until when a method is blocked."""
+
+    def __init__(self, storage: RedisStorage | MemoryStorage) -> None:
+        self._storage = storage
+        self.limiter = MovingWindowRateLimiter(storage)
+
+    def block(self, key: str, seconds: float) -> None:
+        self._storage.clear(key)
+        self._storage.incr(key, max(1, math.ceil(seconds)))
+
+    def blocked(self, key: str) -> float:
+        return self._storage.get_expiry(key) - time.time() if self._storage.get(key) else 0.0
 
 
 def _storage(redis_url: str) -> RedisStorage | MemoryStorage:

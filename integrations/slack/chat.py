@@ -14,7 +14,7 @@ from slack_sdk.webhook import WebhookClient
 from bot.core.errors import Permanent, SignalboxError, Throttled, Transient
 from bot.core.events import ReplyTo, new_id
 from bot.core.integration import Services
-from bot.core.messages import Message, MessageRef, Modal, Priority
+from bot.core.messages import Message, MessageRef, Modal, Priority, escape
 from bot.core.ports import Health, idempotent
 from bot.core.stored_messages import StoredMessage
 from integrations.slack.budget import Budget
@@ -37,6 +37,7 @@ SCOPES = (
 METADATA = "signalbox"
 _GONE = {"message_not_found", "cant_update_message", "edit_window_closed"}
 _HISTORY = 100
+_UPLOAD = "files.getUploadURLExternal"
 
 
 class SlackChat:
@@ -96,11 +97,19 @@ class SlackChat:
         for stored in self._messages.dirty(limit):
             try:
                 self._send_newest(stored.key, stored.key)
+            except Permanent as exc:
+                # Trying for ever would use up the budget and hold up those behind it.
+                self._messages.give_up(stored.key)
+                log.error("message.given_up", key=stored.key, error=str(exc))
             except SignalboxError as exc:
                 log.warning("message.not_flushed", key=stored.key, error=str(exc))
             else:
-                sent += 1
+                sent += not self._is_dirty(stored.key)
         return sent
+
+    def _is_dirty(self, key: str) -> bool:
+        stored = self._messages.by_key(key)
+        return stored is not None and stored.dirty
 
     def _send_newest(self, key: str, step_key: str, priority: Priority | None = None) -> MessageRef:
         """Send until what stands in the chat is what is wanted, one process at a time."""
@@ -123,7 +132,7 @@ class SlackChat:
         if stored.ts is not None and content == stored.sent_hash:
             self._messages.sent(stored.key, stored.channel, stored.ts, content, stored.wanted_at)
             return
-        rendered = render(presented, new_id()[-8:])
+        rendered = render(presented, new_id()[-8:], uploads=stored.ts is None)
         if stored.ts is None:
             ref = self._post(stored.channel, rendered, step_key, stored.key, priority)
         else:
@@ -165,14 +174,15 @@ class SlackChat:
         return self._reply(to, message, public=public, replace=True) if to.replaceable else True
 
     def _reply(self, to: ReplyTo, message: Message, *, public: bool, replace: bool) -> bool:
-        rendered = render(self._present(message), new_id()[-8:])
+        rendered = render(self._present(message), new_id()[-8:], uploads=False)
         if to.response_url and self._respond(to.response_url, rendered, public=public, replace=replace):
             return True
-        method = "chat.postMessage" if public else "chat.postEphemeral"
-        arguments: dict[str, Any] = {"channel": to.channel, **_content(rendered)}
-        if not public:
+        direct = to.channel in {"", to.user}  # no channel, e.g. after a form: only they read it there
+        method = "chat.postMessage" if public or direct else "chat.postEphemeral"
+        arguments: dict[str, Any] = {"channel": to.channel or to.user, **_content(rendered)}
+        if method == "chat.postEphemeral":
             arguments["user"] = to.user
-        if to.thread_ts:
+        if to.thread_ts and not direct:
             arguments["thread_ts"] = to.thread_ts
         self._call(method, priority="high", **arguments)
         return True
@@ -217,6 +227,7 @@ class SlackChat:
         thread: MessageRef | None = None,
     ) -> str:
         del step_key
+        self._budget.take(_UPLOAD)
         with translated("files.upload"):
             answer = self._client.files_upload_v2(
                 channel=self._directory.channel_id(channel),
@@ -267,6 +278,14 @@ class SlackChat:
         )
         ref = MessageRef(channel=answer["channel"], ts=answer["ts"])
         for filename, text in rendered.files:
+            self._attach(ref, filename, text, step_key)
+        return ref
+
+    def _attach(self, ref: MessageRef, filename: str, text: str, step_key: str) -> None:
+        """Put a long text into the thread. The message stands already, so a failure must not look as if
+        it did not, or it would be posted again: the thread says what is missing.
+        """
+        try:
             self.upload(
                 channel=ref.channel,
                 filename=filename,
@@ -275,7 +294,16 @@ class SlackChat:
                 step_key=step_key,
                 thread=ref,
             )
-        return ref
+        except SignalboxError as exc:
+            log.error("message.file_not_uploaded", channel=ref.channel, ts=ref.ts, error=str(exc))
+            self._say_missing(ref, filename, exc)
+
+    def _say_missing(self, ref: MessageRef, filename: str, why: SignalboxError) -> None:
+        text = escape(f"{filename} could not be uploaded: {why}")
+        try:
+            self._call("chat.postMessage", channel=ref.channel, thread_ts=ref.ts, text=text)
+        except SignalboxError as exc:
+            log.error("message.not_said", channel=ref.channel, ts=ref.ts, error=str(exc))
 
     def _update(self, channel: str, ts: str, rendered: Rendered, priority: Priority) -> MessageRef | None:
         """The updated message, or None when somebody deleted it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -28,6 +29,7 @@ from bot.core.messages import (
     Select,
     Text,
     escape,
+    is_web,
 )
 from integrations.slack import limits
 
@@ -36,6 +38,8 @@ T = TypeVar("T")
 COLOURS = {"good": "#2eb67d", "info": "#36c5f0", "warning": "#ecb22e", "critical": "#e01e5a"}
 _FENCE = 8  # two lines of ``` around a piece of code
 _CODE_PIECES = 3
+_TOKEN = re.compile(r"&(?:amp|lt|gt);|<[^<>\n]{1,3000}>")
+_LONGEST_TOKEN = 3100
 
 
 @dataclass(frozen=True)
@@ -48,20 +52,22 @@ class Rendered:
     files: tuple[tuple[str, str], ...] = ()
 
 
-def render(message: Message, revision: str) -> Rendered:
+def render(message: Message, revision: str, *, uploads: bool = True) -> Rendered:
     """Render a message.
 
     Args:
         message: with the ids of its buttons filled in.
         revision: differs from render to render: Slack asks for new block ids on each update.
+        uploads: whether long texts are uploaded beside the message; else they are cut, and say so.
     """
-    pieces = [piece for block in message.blocks for piece in _block(block)]
+    pieces = [piece for block in message.blocks for piece in _block(block, uploads=uploads)]
     if len(pieces) > limits.BLOCKS_PER_MESSAGE:
         left_out = len(pieces) - limits.BLOCKS_PER_MESSAGE + 1
         pieces = [*pieces[: limits.BLOCKS_PER_MESSAGE - 1], _context([f"… and {left_out} more parts"])]
     blocks = [{**piece, "block_id": f"{number}-{revision}"} for number, piece in enumerate(pieces)]
-    text = clamp(escape(message.text), limits.MESSAGE_TEXT) or "…"
-    files = tuple((b.filename, b.text) for b in message.blocks if isinstance(b, Code) and _is_long(b))
+    text = _shorten(escape(message.text), limits.MESSAGE_TEXT).strip() or "…"
+    long = [b for b in message.blocks if uploads and isinstance(b, Code) and _is_long(b)]
+    files = tuple((b.filename, b.text) for b in long)
     if message.severity and len(blocks) > 1:
         bar = {"color": COLOURS[message.severity], "blocks": blocks[1:], "fallback": text}
         return Rendered(text, blocks[:1], [bar], files)
@@ -69,8 +75,9 @@ def render(message: Message, revision: str) -> Rendered:
 
 
 def render_modal(modal: Modal, revision: str, channel: str = "") -> Json:
-    blocks = [piece for block in modal.blocks for piece in _block(block)]
-    blocks += [_input(field) for field in modal.inputs]
+    inputs = [_input(field) for field in modal.inputs]
+    shown = [piece for block in modal.blocks for piece in _block(block, uploads=False)]
+    blocks = shown[: max(0, limits.BLOCKS_PER_VIEW - len(inputs))] + inputs
     private = json.dumps({"data": modal.private, "channel": channel}, separators=(",", ":"))
     if len(private) > limits.PRIVATE_METADATA:
         raise ValueError(f"Modal.private takes {len(private)} characters as JSON; Slack carries 3000.")
@@ -99,8 +106,8 @@ def batched(values: Iterable[T], size: int) -> Iterator[list[T]]:
         yield piece
 
 
-def _block(block: Block) -> Iterator[Json]:
-    return _RENDERERS[block.kind](block)
+def _block(block: Block, *, uploads: bool) -> Iterator[Json]:
+    return _code(block, uploads=uploads) if isinstance(block, Code) else _RENDERERS[block.kind](block)
 
 
 def _header(header: Header) -> Iterator[Json]:
@@ -109,7 +116,8 @@ def _header(header: Header) -> Iterator[Json]:
 
 
 def _note(note: Note) -> Iterator[Json]:
-    for parts in batched(filter(None, map(_mrkdwn, note.parts)), limits.CONTEXT_ELEMENTS):
+    shown = [part for part in map(_mrkdwn, note.parts) if part.strip()]
+    for parts in batched(shown, limits.CONTEXT_ELEMENTS):
         yield _context(parts)
 
 
@@ -118,17 +126,18 @@ def _divider(_divider: Divider) -> Iterator[Json]:
 
 
 def _actions(actions: Actions) -> Iterator[Json]:
-    for elements in batched(actions.elements, limits.ACTIONS_ELEMENTS):
+    usable = [e for e in actions.elements if not isinstance(e, LinkButton) or _is_web(e.url)]
+    for elements in batched(usable, limits.ACTIONS_ELEMENTS):
         yield {"type": "actions", "elements": _unique(map(_element, elements))}
 
 
 def _section(section: Section) -> Iterator[Json]:
     for piece in split(_mrkdwn(section.text), limits.SECTION_TEXT):
         if piece.strip():
-            yield {"type": "section", "text": {"type": "mrkdwn", "text": piece}}
-    fields = [clamp(_mrkdwn(field), limits.FIELD_TEXT) for field in section.fields]
+            yield {"type": "section", "text": _text(piece)}
+    fields = [_shorten(_mrkdwn(field), limits.FIELD_TEXT) for field in section.fields]
     for batch in batched([f for f in fields if f.strip()], limits.SECTION_FIELDS):
-        yield {"type": "section", "fields": [{"type": "mrkdwn", "text": field} for field in batch]}
+        yield {"type": "section", "fields": [_text(field) for field in batch]}
 
 
 def split(text: str, limit: int) -> list[str]:
@@ -136,31 +145,49 @@ def split(text: str, limit: int) -> list[str]:
     pieces: list[str] = []
     while len(text) > limit:
         cut = text.rfind("\n", 1, limit)
-        cut = limit if cut < limit // 2 else cut
+        cut = _before_token(text, limit) if cut < limit // 2 else cut
         pieces.append(text[:cut])
         text = text[cut:].removeprefix("\n")
     return [*pieces, text]
+
+
+def _before_token(text: str, cut: int) -> int:
+    """A place to cut mrkdwn, at `cut` or before it, that is not within an entity or a `<…>`."""
+    token = _TOKEN.search(text, max(0, cut - _LONGEST_TOKEN))
+    while token and token.end() <= cut:
+        token = _TOKEN.search(text, token.end())
+    return token.start() if token and 0 < token.start() < cut else cut
+
+
+def _shorten(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: _before_token(text, limit - 1)] + "…"
+
+
+def _is_web(url: str) -> bool:
+    """Slack refuses a whole message for one link that is none."""
+    return is_web(url) and len(url) <= limits.URL
 
 
 def _is_long(code: Code) -> bool:
     return len(escape(code.text)) > _CODE_PIECES * (limits.SECTION_TEXT - _FENCE)
 
 
-def _code(code: Code) -> Iterator[Json]:
+def _code(code: Code, *, uploads: bool) -> Iterator[Json]:
     # A fence within the text would end ours: a zero-width space keeps it apart.
     safe = escape(code.text).replace("```", "`\u200b``")
     pieces = [p for p in split(safe, limits.SECTION_TEXT - _FENCE) if p.strip()]
     for piece in pieces[:_CODE_PIECES]:
-        yield {"type": "section", "text": {"type": "mrkdwn", "text": f"```\n{piece}\n```"}}
+        yield {"type": "section", "text": _text(f"```\n{piece}\n```")}
     if len(pieces) > _CODE_PIECES:
-        yield _context([f"… all of it is in {escape(code.filename)} in the thread"])
+        whole = f"all of it is in {escape(code.filename)} in the thread"
+        yield _context([f"… {whole}" if uploads else f"… cut here; it has {len(code.text):,} characters"])
 
 
 def _image(image: Image) -> Iterator[Json]:
-    alt = clamp(image.alt, limits.ALT_TEXT) or "image"
+    alt = clamp(image.alt.strip(), limits.ALT_TEXT) or "image"
     if image.file_id:
         yield {"type": "image", "slack_file": {"id": image.file_id}, "alt_text": alt}
-    elif image.url and len(image.url) <= limits.URL:
+    elif _is_web(image.url):
         yield {"type": "image", "image_url": image.url, "alt_text": alt}
 
 
@@ -169,8 +196,7 @@ def _element(element: Button | LinkButton | Select) -> Json:
         case Button():
             return _button(element)
         case LinkButton():
-            url = element.url if len(element.url) <= limits.URL else "https://invalid.example"
-            return {"type": "button", "text": _plain(element.text, limits.BUTTON_TEXT), "url": url}
+            return {"type": "button", "text": _plain(element.text, limits.BUTTON_TEXT), "url": element.url}
         case Select():
             return _select(element)
 
@@ -240,8 +266,12 @@ def _input(field: Input) -> Json:
 
 
 def _context(parts: Iterable[str]) -> Json:
-    elements = [{"type": "mrkdwn", "text": clamp(part, limits.FIELD_TEXT)} for part in parts]
-    return {"type": "context", "elements": elements}
+    return {"type": "context", "elements": [_text(_shorten(part, limits.FIELD_TEXT)) for part in parts]}
+
+
+def _text(mrkdwn: str) -> Json:
+    """`verbatim`: else Slack turns names and addresses within plain text into mentions and links."""
+    return {"type": "mrkdwn", "text": mrkdwn, "verbatim": True}
 
 
 def _unique(elements: Iterable[Json]) -> list[Json]:
@@ -253,7 +283,7 @@ def _unique(elements: Iterable[Json]) -> list[Json]:
 
 
 def _plain(text: str, limit: int) -> Json:
-    return {"type": "plain_text", "text": clamp(text, limit) or "…", "emoji": True}
+    return {"type": "plain_text", "text": clamp(text.strip(), limit) or "…", "emoji": True}
 
 
 def _mrkdwn(text: Text) -> str:
@@ -267,5 +297,4 @@ _RENDERERS: dict[str, Callable[[Any], Iterator[Json]]] = {
     "divider": _divider,
     "actions": _actions,
     "image": _image,
-    "code": _code,
 }
