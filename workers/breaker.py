@@ -15,6 +15,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from bot.core import metrics
+from bot.core.pauses import Pauses
 from bot.core.runner import RunResult
 
 log = structlog.get_logger()
@@ -23,25 +24,42 @@ PAUSE = timedelta(seconds=30)
 
 
 class Breakers:
-    def __init__(self, redis_url: str, plugins: Iterable[str]) -> None:
+    """Args:
+    pauses: told when a plugin starts and stops to rest, for all who show it.
+    """
+
+    def __init__(self, redis_url: str, plugins: Iterable[str], pauses: Pauses) -> None:
         client = Redis.from_url(redis_url, socket_timeout=2, socket_connect_timeout=2)
         self._breakers = {name: _breaker(client, name) for name in plugins}
+        self._pauses = pauses
+        self._forget_ended()
+
+    def _forget_ended(self) -> None:
+        """A Redis that was emptied meanwhile knows of no pause."""
+        for name in self._pauses.all():
+            if self._state(name) == pybreaker.STATE_CLOSED:
+                self._pauses.end(name)
+
+    def _state(self, plugin: str) -> str:
+        """Closed for a plugin that is not loaded, unknown when Redis can't say."""
+        breaker = self._breakers.get(plugin)
+        try:
+            return breaker.current_state if breaker else pybreaker.STATE_CLOSED
+        except RedisError:
+            return ""
 
     def postponed(self, plugin: str) -> timedelta | None:
         """How long the plugin's runs should wait; None when it is well, or when Redis can't say."""
-        breaker = self._breakers.get(plugin)
-        try:
-            is_open = breaker is not None and breaker.current_state == pybreaker.STATE_OPEN
-        except RedisError:
-            return None
+        is_open = self._state(plugin) == pybreaker.STATE_OPEN
         metrics.BREAKER_OPEN.labels(plugin).set(int(is_open))
         return PAUSE if is_open and not self._may_probe(plugin) else None
 
     def note(self, result: RunResult) -> None:
-        """Count a run. Throttling and refusals are nobody's failure."""
+        """Count a run. Throttling, refusals and a single bad event's death are not the plugin's failure."""
         breaker = self._breakers.get(result.plugin)
-        if breaker is None or result.outcome not in {"done", "dead", "retried"}:
+        if breaker is None or result.outcome not in {"done", "retried"}:
             return
+        before = self._state(result.plugin)
         try:
             breaker.call(_replay, result)
         except pybreaker.CircuitBreakerError:
@@ -50,6 +68,13 @@ class Breakers:
             pass  # counted, that was the purpose
         except RedisError as exc:
             log.warning("breaker.unknown", plugin=result.plugin, error=str(exc))
+        self._show(result, before, self._state(result.plugin))
+
+    def _show(self, result: RunResult, before: str, after: str) -> None:
+        if after == pybreaker.STATE_OPEN:
+            self._pauses.begin(result.plugin, result.error)
+        elif before != after == pybreaker.STATE_CLOSED:
+            self._pauses.end(result.plugin)
 
     def _may_probe(self, plugin: str) -> bool:
         """After the pause one run may show whether the plugin is well again."""

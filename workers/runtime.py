@@ -29,7 +29,7 @@ def start(settings: Settings) -> None:
     """Build this process's runtime; called by Celery in each child."""
     queue = CeleryQueue(settings.redis_url)
     kernel = build_kernel(settings, enqueue=queue.enqueue)
-    breakers = Breakers(settings.redis_url, kernel.registry.plugins)
+    breakers = Breakers(settings.redis_url, kernel.registry.plugins, kernel.pauses)
     owner = f"{socket.gethostname()}:{os.getpid()}"
 
     def observe(result: RunResult) -> None:

@@ -36,6 +36,7 @@ class Context:
         self.reply_to: ReplyTo | None = getattr(payload, "reply_to", None)
         self.registry = kernel.registry
         self.inbox = kernel.inbox
+        self.pauses = kernel.pauses
         self.permissions = kernel.permissions
         self.settings = kernel.settings
         self.records = Records(kernel.db, handler.plugin, event.id, kernel.clock)

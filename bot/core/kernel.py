@@ -15,6 +15,7 @@ from bot.core.errors import ConfigError, Permanent
 from bot.core.events import utc_now
 from bot.core.inbox import DueRun, Inbox
 from bot.core.integration import Integration, PortName, Services, Source
+from bot.core.pauses import Pauses
 from bot.core.permissions import Permissions
 from bot.core.ports import Alerts, Chat, Tickets
 from bot.core.registry import Registry, load_plugins
@@ -53,6 +54,7 @@ class Kernel:
         self.inbox = Inbox(db, clock)
         self.steps = Steps(db, clock)
         self.audit = Audit(db, clock)
+        self.pauses = Pauses(db, clock)
         self.messages = StoredMessages(db, clock)
         self.buttons = Buttons(db, _button_key(settings), clock)
         self.permissions = Permissions(settings.roles, self._groups_of)

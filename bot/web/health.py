@@ -16,6 +16,7 @@ from bot import queue
 from bot.core.errors import Transient
 from bot.core.kernel import Kernel
 from bot.core.ports import Health
+from bot.core.registry import PluginStatus
 
 OLDEST_PENDING_LIMIT = 60.0
 OK = Health()
@@ -73,12 +74,16 @@ def _dead(count: int) -> Health:
 
 
 def _plugins(kernel: Kernel) -> dict[str, Health]:
-    return {
-        f"plugin {found.name}": Health(status="degraded", detail=f"not loaded: {found.detail}")
-        if found.status == "refused"
-        else Health(detail=found.detail)
-        for found in kernel.registry.report
-    }
+    resting = kernel.pauses.all()
+    return {f"plugin {found.name}": _condition(found, resting) for found in kernel.registry.report}
+
+
+def _condition(found: PluginStatus, resting: Mapping[str, str]) -> Health:
+    if found.status == "refused":
+        return Health(status="degraded", detail=f"not loaded: {found.detail}")
+    if found.name in resting:
+        return Health(status="degraded", detail=resting[found.name])
+    return Health(detail=found.detail)
 
 
 def _plugin(kernel: Kernel, name: str) -> Health:

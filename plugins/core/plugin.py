@@ -47,7 +47,11 @@ class Core(Plugin):
         )
 
     def _conditions(self, ctx: Context) -> Iterator[Condition]:
+        resting = ctx.pauses.all()
         for name, plugin in ctx.registry.plugins.items():
+            if name in resting:
+                yield Condition(name, "degraded", resting[name])
+                continue
             try:
                 yield policy.condition_of(name, plugin.health(ctx))
             except SignalboxError as exc:
