@@ -6,6 +6,8 @@ acknowledgement loop (docs/decisions/0002).
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -27,6 +29,7 @@ from bot.core.intake import Intake
 from bot.core.registry import Registry
 from bot.core.settings import SlackSettings
 from bot.slack.normalise import Say, normalise
+from bot.slack.notices import Notices
 from bot.webhooks import signatures
 from bot.webhooks.body import read_limited
 
@@ -53,6 +56,8 @@ class SlackFront:
         self._settings = settings
         self._clock = clock
         self._socket: AsyncSocketModeHandler | None = None
+        self._connecting: asyncio.Task[None] | None = None
+        self._notices = Notices(settings.api_url)
         self._app = AsyncApp(
             process_before_response=True,
             request_verification_enabled=False,  # done before Bolt: its own answers 500 to a bad timestamp
@@ -60,13 +65,16 @@ class SlackFront:
             attaching_function_token_enabled=False,
             authorize=_authorize,
         )
-        self._app.use(_CatchAll(registry, intake))
+        self._app.use(_CatchAll(registry, intake, self._notices))
 
     def routes(self) -> list[Route]:
         return [Route("/slack/events", self._receive, methods=["POST"])]
 
     async def start(self) -> None:
-        """Connect by Socket Mode when an app token is set; Bolt keeps the connection up."""
+        """Connect by Socket Mode when an app token is set; Bolt keeps the connection up.
+
+        Not waited for: while Slack is away, the client tries again and HTTP is served all the same.
+        """
         if self._settings.app_token is None:
             return
         # Loaded only where it is used: it brings Bolt's synchronous half along.
@@ -74,12 +82,20 @@ class SlackFront:
 
         self._socket = AsyncSocketModeHandler(self._app, self._settings.app_token.get_secret_value())
         self._socket.client.web_client.base_url = self._settings.api_url
-        await self._socket.connect_async()  # type: ignore[no-untyped-call]
+        self._connecting = asyncio.create_task(self._connect(self._socket))
+
+    async def _connect(self, socket: AsyncSocketModeHandler) -> None:
+        await socket.connect_async()  # type: ignore[no-untyped-call]
         log.info("slack.socket_connected")
 
     async def stop(self) -> None:
+        if self._connecting is not None:
+            self._connecting.cancel()
+            with contextlib.suppress(asyncio.CancelledError):  # we asked for it
+                await self._connecting
         if self._socket is not None:
             await self._socket.close_async()  # type: ignore[no-untyped-call]
+        await self._notices.close()
 
     async def _receive(self, request: Request) -> Response:
         headers: dict[str, str] = dict(request.headers)
@@ -108,9 +124,10 @@ class SlackFront:
 class _CatchAll(AsyncMiddleware):
     """Takes every request that Bolt has read, from HTTP or a socket."""
 
-    def __init__(self, registry: Registry, intake: Callable[[], Intake]) -> None:
+    def __init__(self, registry: Registry, intake: Callable[[], Intake], notices: Notices) -> None:
         self._registry = registry
         self._intake = intake
+        self._notices = notices
 
     async def async_process(
         self,
@@ -125,7 +142,7 @@ class _CatchAll(AsyncMiddleware):
             log.warning("delivery.refused", source="slack", status=400, error=str(exc))
             return BoltResponse(status=400, body="")
         if isinstance(wanted, Say):
-            return _say(wanted.text, req.body)
+            return self._say(wanted.text, req.body)
         return await self._store(wanted, req.body)
 
     async def _store(self, event: NewEvent, body: Mapping[str, Any]) -> BoltResponse:
@@ -135,14 +152,20 @@ class _CatchAll(AsyncMiddleware):
             log.error("delivery.not_stored", source="slack", kind=event.kind, error=str(exc))
             if body.get("type") == "event_callback":
                 return BoltResponse(status=503, body="")  # Slack sends it again
-            return _say(NOT_TAKEN, body)
+            return self._say(NOT_TAKEN, body)
         outcome = "duplicate" if receipt.duplicate else "accepted"
         metrics.INBOX_RECEIVED.labels("slack", outcome).inc()
         return BoltResponse(status=200, body="")
 
+    def _say(self, text: str, body: Mapping[str, Any]) -> BoltResponse:
+        if text and body.get("type") == "block_actions":
+            self._notices.send(str(body.get("response_url") or ""), text)
+            return BoltResponse(status=200, body="")
+        return _answer(text, body)
 
-def _say(text: str, body: Mapping[str, Any]) -> BoltResponse:
-    """Answer in the acknowledgement itself, where the payload's kind allows it."""
+
+def _answer(text: str, body: Mapping[str, Any]) -> BoltResponse:
+    """Say it in the acknowledgement itself, where Slack shows that."""
     if not text or body.get("type") == "event_callback":
         return BoltResponse(status=200, body="")
     if body.get("type") == "view_submission":

@@ -49,7 +49,7 @@ def normalise(body: Json, registry: Registry) -> Normalised:
                 return _submission(body, registry)
             case _:
                 return Say()
-    except (KeyError, IndexError, TypeError, AttributeError) as exc:
+    except (KeyError, IndexError, TypeError, AttributeError, ValueError) as exc:
         raise BadDelivery(f"Slack's payload lacks what its type promises: {exc!r}.") from exc
 
 
@@ -155,7 +155,7 @@ def _submission(body: Json, registry: Registry) -> Normalised:
         private=private.get("data", {}),
         values=_values((view.get("state") or {}).get("values") or {}),
         user=user,
-        reply_to=ReplyTo(channel=private.get("channel", user.id), user=user.id),
+        reply_to=ReplyTo(channel=private.get("channel") or user.id, user=user.id),
     )
     keys = (DedupeKey(f"slack:view:{view['id']}:{view.get('hash', '')}"),)
     return _new("slack.view", view["callback_id"], payload, user, keys, handler)

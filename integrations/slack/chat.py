@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from typing import Any
-from urllib.parse import urlsplit
 
 import structlog
 from slack_sdk import WebClient
@@ -17,6 +16,7 @@ from bot.core.integration import Services
 from bot.core.messages import Message, MessageRef, Modal, Priority, escape
 from bot.core.ports import Health, idempotent
 from bot.core.stored_messages import StoredMessage
+from bot.slack.urls import is_slack_url
 from integrations.slack.budget import Budget
 from integrations.slack.directory import Directory
 from integrations.slack.errors import error_of, translated
@@ -189,7 +189,7 @@ class SlackChat:
 
     def _respond(self, url: str, rendered: Rendered, *, public: bool, replace: bool) -> bool:
         """Answer through the response URL; False once it is used up or too old."""
-        if not self._is_slack(url):
+        if not is_slack_url(url, self._client.base_url):
             raise Permanent("The response URL does not belong to Slack; nothing was sent to it.")
         with translated("response_url"):
             response = WebhookClient(url, timeout=TIMEOUT_SECONDS, retry_handlers=[]).send_dict(
@@ -202,13 +202,6 @@ class SlackChat:
         if response.status_code == 429 or response.status_code >= 500:
             raise Transient(f"Slack answered {response.status_code} to a response URL.")
         return response.status_code == 200
-
-    def _is_slack(self, url: str) -> bool:
-        """Only Slack's own addresses: the payload names the URL, and payloads must not steer requests."""
-        wanted, api = urlsplit(url), urlsplit(self._client.base_url)
-        return wanted.netloc == api.netloc or (
-            wanted.scheme == "https" and (wanted.hostname or "").endswith((".slack.com", ".slack-gov.com"))
-        )
 
     def open_modal(self, *, trigger_id: str, modal: Modal, step_key: str) -> None:
         del step_key

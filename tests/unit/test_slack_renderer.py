@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from slack_sdk.models.blocks import ActionsBlock, ContextBlock, HeaderBlock, SectionBlock
+from slack_sdk.models.blocks.block_elements import ButtonElement
+from slack_sdk.models.views import View
 
 from bot.core.messages import (
     Actions,
@@ -158,10 +161,6 @@ def test_blocks_beyond_the_limit_are_counted() -> None:
 
 
 def test_our_limits_are_those_of_the_official_sdk() -> None:
-    from slack_sdk.models.blocks import ActionsBlock, ContextBlock, HeaderBlock, SectionBlock
-    from slack_sdk.models.blocks.block_elements import ButtonElement
-    from slack_sdk.models.views import View
-
     assert SectionBlock.fields_max_length == limits.SECTION_FIELDS
     assert ContextBlock.elements_max_length == limits.CONTEXT_ELEMENTS
     assert ActionsBlock.elements_max_length == limits.ACTIONS_ELEMENTS
