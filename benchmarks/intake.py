@@ -153,6 +153,11 @@ def _section(targets: dict[str, Target]) -> Section:
                 f"Deliveries/s: median of rounds that take turns ({', '.join(f'{r:,.0f}' for r in sqlite.rates)} "
                 "with SQLite). Half the peak is open-loop: latency counts from the planned time of sending."
             ),
+            (
+                "What the ratio is made of: Signalbox's event loop, the commit and the hand-over to Celery run in "
+                "threads of one process, so they share one interpreter lock; a delivery costs them about 135, 60 "
+                "and 55 µs of processor time under load (`time.thread_time`), the bare endpoint about 80 µs in all."
+            ),
             *missing,
         ),
     )

@@ -18,7 +18,7 @@ import psutil
 DOCUMENT = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 _INTRODUCTION = """# Benchmarks
 
-Made by `make bench ARGS=--write`; each section by the command that it names. The figures belong to the
+Made by `python -m benchmarks --write`, each section by the command that it names. The figures belong to the
 machine and the date that stand with them. Server, workers, database and the load generator share the
 machine; "busy" says how much of it other programs took just before the run.
 """
