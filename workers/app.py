@@ -40,6 +40,11 @@ app.conf.update(
             "schedule": settings.workers.sweep_seconds,
             "options": {"queue": "control", "expires": settings.workers.sweep_seconds * 2},
         },
+        "forget": {
+            "task": "signalbox.forget",
+            "schedule": 60.0,
+            "options": {"queue": "control", "expires": 120},
+        },
         "tick": {
             "task": "signalbox.tick",
             "schedule": 10.0,

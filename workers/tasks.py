@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
+from typing import cast
 
 import structlog
 from celery import shared_task
+from redis import Redis
 
 from bot.core.errors import Permanent, Transient
 from workers import schedule
@@ -14,6 +17,7 @@ from workers.runtime import current
 log = structlog.get_logger()
 # Give the broker's own copy a moment before a second one is sent; a doubled task is harmless but work.
 SWEEP_AFTER = timedelta(seconds=3)
+BACKLOG = 200
 
 
 @shared_task(name="signalbox.process")  # type: ignore[untyped-decorator]
@@ -31,9 +35,22 @@ def sweep() -> None:
     kernel = current().kernel
     due = kernel.inbox.due(older_than=SWEEP_AFTER)
     if due:
-        log.info("sweep.found", runs=len(due))
-        kernel.enqueue(due)
-    kernel.inbox.forget_expired_keys()
+        idle = _short_queues(kernel.settings.redis_url, {run.queue for run in due})
+        found = [run for run in due if run.queue in idle]
+        log.info("sweep.found", runs=len(found), left_to_busy_queues=len(due) - len(found))
+        kernel.enqueue(found)
+
+
+@shared_task(name="signalbox.forget")  # type: ignore[untyped-decorator]
+def forget() -> None:
+    """Drop deduplication keys whose window is over."""
+    current().kernel.inbox.forget_expired_keys()
+
+
+def _short_queues(redis_url: str, names: Iterable[str]) -> set[str]:
+    """Queues whose workers keep up. In a long one the runs are only late; more copies would not help."""
+    with Redis.from_url(redis_url, socket_timeout=2, socket_connect_timeout=2) as client:
+        return {name for name in names if cast(int, client.llen(name)) < BACKLOG}
 
 
 @shared_task(name="signalbox.tick")  # type: ignore[untyped-decorator]

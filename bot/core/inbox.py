@@ -214,10 +214,14 @@ class Inbox:
     # -- looking -----------------------------------------------------------------------------------
 
     def due(self, limit: int = 500, *, older_than: timedelta = timedelta(0)) -> list[DueRun]:
-        """Runs that should be running: due and not leased, or leased by a worker that died."""
+        """Runs that should be running: due and not leased, or leased by a worker that died.
+
+        `older_than` leaves those alone that were just handed to the broker; a retry never was.
+        """
         now = self._clock()
+        waits_here = or_(runs.c.due_at <= now - older_than, runs.c.error.is_not(None))
         overdue = or_(
-            and_(runs.c.status == "pending", runs.c.due_at <= now - older_than),
+            and_(runs.c.status == "pending", runs.c.due_at <= now, waits_here),
             and_(runs.c.status == "leased", runs.c.lease_until < now),
         )
         query = select(runs.c.id, runs.c.queue).where(overdue).order_by(runs.c.due_at).limit(limit)

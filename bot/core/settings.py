@@ -84,7 +84,7 @@ class WorkerSettings(_Section):
     hard_time_limit: float = Field(90.0, gt=0, description="Seconds after which its process is killed.")
     max_attempts: int = Field(8, ge=1, description="Attempts before an event becomes a dead letter.")
     lease_seconds: float = Field(120.0, gt=0, description="How long a worker may hold a run unheard.")
-    sweep_seconds: float = Field(5.0, gt=0, description="How often what was left behind is looked for.")
+    sweep_seconds: float = Field(1.0, gt=0, description="How often what was left behind is looked for.")
 
 
 class Settings(_Section):

@@ -20,6 +20,7 @@ from bot.core.events import (
     Submission,
     User,
 )
+from bot.core.messages import escape
 from bot.core.registry import Registry
 
 Json = Mapping[str, Any]
@@ -73,7 +74,7 @@ def _command(body: Json, registry: Registry) -> Normalised:
 
 def _unknown(command: str, name: str, registry: Registry) -> str:
     near = registry.nearest(name)
-    shown = name[:40].replace("`", "'")
+    shown = escape(name[:40]).replace("`", "'")
     if near:
         return f"There is no `{shown}`. Did you mean {' or '.join(f'`{command} {n}`' for n in near)}?"
     return f"There is no `{shown}`. `{command} help` lists what there is."
