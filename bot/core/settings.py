@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 
 class _Section(BaseModel):
@@ -86,13 +86,22 @@ class WorkerSettings(_Section):
     lease_seconds: float = Field(120.0, gt=0, description="How long a worker may hold a run unheard.")
     sweep_seconds: float = Field(1.0, gt=0, description="How often what was left behind is looked for.")
 
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        """A lease that ends before its worker is killed would let two workers run one handler."""
+        if not self.soft_time_limit < self.hard_time_limit < self.lease_seconds:
+            raise ValueError("soft_time_limit must be below hard_time_limit, and that below lease_seconds")
+        return self
+
 
 class Settings(_Section):
     """All settings. Names, defaults and descriptions here are the reference."""
 
     data_dir: Path = Field(Path(".data"), description="Where the embedded parts keep their files.")
-    database_url: str = Field("", description="SQLAlchemy URL; empty: SQLite in the data directory.")
-    redis_url: str = Field("", description="Redis URL; empty: an embedded Redis server.")
+    database_url: str = Field(
+        "", repr=False, description="SQLAlchemy URL; empty: SQLite in the data directory."
+    )
+    redis_url: str = Field("", repr=False, description="Redis URL; empty: an embedded Redis server.")
     secret_key: SecretStr | None = Field(
         None,
         description="Key that button ids are derived from; embedded: made and kept in the data directory.",
@@ -116,7 +125,7 @@ class Settings(_Section):
     roles: dict[str, Role] = Field(default_factory=dict)
     web: WebSettings = WebSettings()
     workers: WorkerSettings = WorkerSettings()
-    plugins: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    plugins: dict[str, dict[str, Any]] = Field(default_factory=dict, repr=False)
     disabled_plugins: tuple[str, ...] = Field((), description="Plugins that are not loaded.")
 
     def resolved_database_url(self) -> str:

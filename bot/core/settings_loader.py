@@ -75,13 +75,20 @@ def _read_file(file: Path, *, required: bool) -> dict[str, Any]:
 
 
 def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[str, Place, Any]]:
-    for variable in sorted(environ):
+    """Later ones win: the ecosystem's names, ours, files. An empty variable is as good as none, for that
+    is how container files pass on what the operator left out.
+    """
+    for variable in sorted(filter(environ.get, environ), key=_rank):
         name = variable.removesuffix("_FILE")
         place = KNOWN.get(variable) or _own_place(variable)
         if place and not (variable.endswith("_FILE") and variable not in KNOWN):
             yield variable, place, _parsed(place, environ[variable])
         elif name != variable and (place := KNOWN.get(name) or _own_place(name)):
             yield variable, place, _secret_file(variable, environ[variable])
+
+
+def _rank(variable: str) -> tuple[bool, bool, str]:
+    return variable.endswith("_FILE"), variable.startswith(PREFIX), variable
 
 
 def _own_place(variable: str) -> Place | None:
