@@ -14,11 +14,11 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from conftest import free_port, wait_until
 from web_kit import jira_body, jira_headers
 
 from bot.core.database import Database
 from bot.core.inbox import Inbox
+from tests.conftest import free_port, wait_until
 
 pytestmark = pytest.mark.integration
 NOWHERE = "redis://127.0.0.1:1/0"
