@@ -5,10 +5,12 @@ time becomes one event.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from croniter import croniter
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from bot.core.database import Database
 from bot.core.declare import Declaration, Handler
@@ -18,18 +20,24 @@ from bot.core.kernel import Kernel
 from bot.core.schedule_source import tick_event
 from bot.core.tables import schedules
 
+_HOURS = 1  # the second field of a cron expression
+
 
 def latest_due(declaration: Declaration, last: datetime, now: datetime) -> datetime | None:
     """The most recent planned time after `last` and not after `now`, as UTC.
 
     Cron is read in the schedule's zone, so "9 o'clock" stays 9 o'clock across a change to or from
-    summer time (a time that the change skips falls on the next valid one).
+    summer time (a time that the change skips falls on the next valid one). Of a time that the change
+    repeats, the first counts; a cron without fixed hours runs through both.
     """
     zone = ZoneInfo(declaration.zone)
-    planned = croniter(declaration.match, now.astimezone(zone)).get_prev(datetime)
+    cron = croniter(declaration.match, now.astimezone(zone))
+    planned = cron.get_prev(datetime)
     on_the_minute = croniter(declaration.match, now.astimezone(zone)).get_current(datetime)
     if croniter.match(declaration.match, on_the_minute) and on_the_minute.second == 0:
         planned = on_the_minute
+    if cron.expanded[_HOURS] != ["*"]:
+        planned = planned.replace(fold=0)
     due: datetime = planned.astimezone(UTC)
     return due if due > last else None
 
@@ -71,10 +79,10 @@ def _due(db: Database, handler: Handler, now: datetime) -> datetime | None:
 
 def _first_seen(db: Database, handler: str, now: datetime) -> None:
     """A new schedule starts now: it does not catch up with times before it was installed."""
-    with db.write() as tx:
-        known = tx.execute(select(schedules.c.handler).where(schedules.c.handler == handler)).first()
-        if known is None:
-            tx.execute(insert(schedules).values(handler=handler, last_due_at=now, paused=0))
+    dialect: Any = sqlite if db.engine.dialect.name == "sqlite" else postgresql
+    new = dialect.insert(schedules).values(handler=handler, last_due_at=now, paused=0)
+    with db.write() as tx:  # another scheduler may have seen it first
+        tx.execute(new.on_conflict_do_nothing(index_elements=[schedules.c.handler]))
 
 
 def _note(db: Database, handler: str, due: datetime | None) -> None:

@@ -152,7 +152,10 @@ def _words(fault: Any, origins: Mapping[str, str]) -> str:
         near = process.extractOne(place[-1], _siblings(place), score_cutoff=55)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         return f"Unknown setting {dotted}{where}.{hint}"
-    return f"Setting {dotted}{where} is wrong: {fault['msg']}. Expected, for example: {_example(place)}"
+    problem = f"Setting {dotted}{where} is wrong: {fault['msg'].removeprefix('Value error, ')}."
+    return (
+        problem if fault["type"] == "value_error" else f"{problem} Expected, for example: {_example(place)}"
+    )
 
 
 def _siblings(place: Place) -> list[str]:
