@@ -30,6 +30,11 @@ app.conf.update(
     worker_max_tasks_per_child=10_000,
     task_soft_time_limit=settings.workers.soft_time_limit,
     task_time_limit=settings.workers.hard_time_limit,
+    # Redis hands a task out again after this time; a worker must be done with it, or dead, before.
+    broker_transport_options={
+        **app.conf.broker_transport_options,
+        "visibility_timeout": max(3600, int(settings.workers.hard_time_limit * 2)),
+    },
     task_create_missing_queues=True,
     broker_connection_retry=True,
     broker_connection_max_retries=None,
