@@ -45,6 +45,7 @@ class Audit:
         after: Any = None,
         event_id: str | None = None,
     ) -> None:
+        """Add a row. What an event did to a subject is recorded once, however often it is retried."""
         row = {
             "at": self._clock(),
             "actor": actor[:120],
@@ -55,8 +56,12 @@ class Audit:
             "after": after,
             "event_id": event_id,
         }
+        known = select(audit.c.seq).where(
+            *(audit.c[name] == row[name] for name in ("event_id", "action", "subject", "outcome"))
+        )
         with self._db.write() as tx:
-            tx.execute(insert(audit).values(**row))
+            if event_id is None or tx.execute(known.limit(1)).first() is None:
+                tx.execute(insert(audit).values(**row))
 
     def rows(self, *, event_id: str | None = None, after_seq: int = 0, limit: int = 1000) -> list[AuditRow]:
         query = select(audit).where(audit.c.seq > after_seq).order_by(audit.c.seq).limit(limit)

@@ -103,9 +103,10 @@ class Context:
         after: Any = None,
         outcome: AuditOutcome = "done",
     ) -> None:
-        """Record who changed what; the actor is the event's, or the plugin itself."""
+        """Record who changed what: the person who asked for it, else the plugin of its own accord."""
+        asked = self.handler.declaration.trigger in {"command", "action", "view"} and self.event.actor
         self._kernel.audit.record(
-            self.event.actor or f"plugin:{self.handler.plugin}",
+            asked or f"plugin:{self.handler.plugin}",
             action,
             subject,
             before=before,

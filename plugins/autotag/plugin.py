@@ -63,13 +63,23 @@ class AutoTag(Plugin[AutoTagConfig]):
 
     def _act(self, ticket: Ticket, decision: Decision, ctx: Context) -> None:
         if decision.band == "apply" and decision.category:
-            label = self.config.label_prefix + decision.category
-            ctx.step("label", ctx.tickets.add_label, key=ticket.key, label=label)
+            label = self._apply(ticket, decision, decision.category, ctx)
             if self.config.announce:
                 self._tell(ticket, messages.applied(ticket, decision, label), ctx)
         elif decision.band == "suggest":
             choices = decision.best(self.config.choices)
             self._tell(ticket, messages.suggestion(ticket, decision, choices), ctx)
+
+    def _apply(self, ticket: Ticket, decision: Decision, category: str, ctx: Context) -> str:
+        label = self.config.label_prefix + category
+        ctx.step("label", ctx.tickets.add_label, key=ticket.key, label=label)
+        after = {
+            "label": label,
+            "confidence": decision.confidence,
+            "model_version": decision.model_version,
+        }
+        ctx.audit("tags.apply", ticket.key, before={"labels": list(ticket.labels)}, after=after)
+        return label
 
     def _tell(self, ticket: Ticket, message: Message, ctx: Context) -> None:
         key = messages.message_key(ticket.key)
@@ -120,8 +130,7 @@ class AutoTag(Plugin[AutoTagConfig]):
         ):
             ctx.reply(messages.left(ticket, f"somebody took {prefix}{decision.category} away"))
         elif decision.band == "apply" and decision.category:
-            label = prefix + decision.category
-            ctx.step("label", ctx.tickets.add_label, key=ticket.key, label=label)
+            label = self._apply(ticket, decision, decision.category, ctx)
             ctx.reply(messages.applied(ticket, decision, label))
         else:
             ctx.reply(messages.suggestion(ticket, decision, decision.best(self.config.choices)))

@@ -80,6 +80,10 @@ def test_a_sure_ticket_is_tagged_and_told(kit: Kit) -> None:
     [decision] = kit.records("decision")
     assert decision.data["model_version"]
     assert decision.data["confidence"] > 0.9
+    [row] = kit.audit
+    assert (row.actor, row.action, row.subject) == ("plugin:autotag", "tags.apply", "SUP-1")
+    assert row.before == {"labels": ["vip"]}
+    assert row.after["label"] == "payment-refund"
     assert sum(decision.data["scores"].values()) == pytest.approx(1, abs=0.01)
 
 
