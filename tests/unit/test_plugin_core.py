@@ -163,7 +163,7 @@ def test_trace_follows_an_event_by_the_beginning_of_its_id(kit: Kit) -> None:
     assert "*generic.work* OPS-1 from kit" in text
     assert "run *other.work* on io, done, attempt 1" in text
     assert "step *comment* FakeTickets.comment" in text
-    assert "audit *worked* on OPS-1 by kit, done" in text
+    assert "audit *worked* on OPS-1 by plugin:other, done" in text
     assert "hush" not in text
 
 
