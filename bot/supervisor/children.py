@@ -53,7 +53,10 @@ class Children:
 
     async def start(self, child: Child, patience: float = 60.0) -> None:
         """Start a child and wait until it is ready; ChildFailedError when it is not in time."""
-        await self._spawn(child)
+        try:
+            await self._spawn(child)
+        except OSError as exc:
+            raise ChildFailedError(_not_started(child, exc)) from exc
         self._watchers.append(asyncio.create_task(self._watch(child)))
         deadline = time.monotonic() + patience
         while not await child.ready():
@@ -104,7 +107,18 @@ class Children:
             )
             _end_group(running)
             await asyncio.sleep(pause)
-            await self._spawn(child)
+            await self._spawn_again(child)
+
+    async def _spawn_again(self, child: Child) -> None:
+        """The machine may be short of processes or memory for a while: that is no reason to give up."""
+        while True:
+            try:
+                await self._spawn(child)
+            except OSError as exc:
+                self._say(f"{_not_started(child, exc)} Trying again in {MAX_BACKOFF:.0f} s.")
+                await asyncio.sleep(MAX_BACKOFF)
+            else:
+                return
 
     def _log(self, child: Child) -> Path:
         return self._logs / f"{child.name}.log"
@@ -112,6 +126,10 @@ class Children:
 
 class ChildFailedError(Exception):
     """A child did not become ready; says where its log is."""
+
+
+def _not_started(child: Child, exc: OSError) -> str:
+    return f"{child.name} could not be started: {child.argv[0]}: {exc.strerror}."
 
 
 def _die_with_parent() -> None:

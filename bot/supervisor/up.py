@@ -20,8 +20,7 @@ from bot.supervisor.data_dir import local_secrets, locked, save_environment
 async def up(settings: Settings, options: plan.Options, say: Callable[[str], None]) -> None:
     """Start everything, say so line by line, watch it, and stop it on SIGINT or SIGTERM."""
     with locked(options.data):
-        for port in (options.port, *((options.sandbox_port,) if options.sandbox else ())):
-            _refuse_taken(port)
+        _check_ports(options)
         children = Children(options.data / "logs", say)
         stop = _stop_signal()
         try:
@@ -104,11 +103,22 @@ def _migrate(settings: Settings, options: plan.Options) -> None:
     db.close()
 
 
+def _check_ports(options: plan.Options) -> None:
+    if options.sandbox and options.port == options.sandbox_port:
+        raise ConfigError(f"Port {options.port} is given twice. Choose another with --sandbox-port.")
+    for port in (options.port, *((options.sandbox_port,) if options.sandbox else ())):
+        _refuse_taken(port)
+
+
 def _refuse_taken(port: int) -> None:
+    if not 0 < port < 65536:
+        raise ConfigError(f"There is no port {port}. Choose one from 1 to 65535, for example 8000.")
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
+        except PermissionError as exc:
+            raise ConfigError(f"Port {port} needs a privileged user. Choose one above 1023.") from exc
         except OSError as exc:
             raise ConfigError(
                 f"Port {port} is taken by another program. Choose others with --port and --sandbox-port."
