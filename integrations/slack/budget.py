@@ -28,6 +28,7 @@ METHODS: dict[str, RateLimitItem] = {
     "conversations.history": TIER_3,
     "conversations.list": TIER_2,
     "usergroups.list": TIER_2,
+    "files.getUploadURLExternal": TIER_4,
     "views.open": TIER_4,
 }
 PER_CHANNEL = parse("4/4 seconds")
