@@ -6,6 +6,7 @@ go on, and `status` shows it as degraded.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
@@ -21,6 +22,7 @@ from bot.core.runner import RunResult
 log = structlog.get_logger()
 FAILURES = 10
 PAUSE = timedelta(seconds=30)
+BELIEVED_SECONDS = 0.5
 
 
 class Breakers:
@@ -32,6 +34,7 @@ class Breakers:
         client = Redis.from_url(redis_url, socket_timeout=2, socket_connect_timeout=2)
         self._breakers = {name: _breaker(client, name) for name in plugins}
         self._pauses = pauses
+        self._well_until: dict[str, float] = {}
         self._forget_ended()
 
     def _forget_ended(self) -> None:
@@ -48,8 +51,24 @@ class Breakers:
         except RedisError:
             return ""
 
+    def _is_well(self, plugin: str) -> bool:
+        """Closed, and nothing counted against it; believed for a moment, as Redis would be asked every run."""
+        breaker = self._breakers.get(plugin)
+        if breaker is None or time.monotonic() < self._well_until.get(plugin, 0.0):
+            return True
+        try:
+            well = breaker.current_state == pybreaker.STATE_CLOSED and not breaker.fail_counter
+        except RedisError:
+            return False
+        if well:
+            self._well_until[plugin] = time.monotonic() + BELIEVED_SECONDS
+            metrics.BREAKER_OPEN.labels(plugin).set(0)
+        return well
+
     def postponed(self, plugin: str) -> timedelta | None:
         """How long the plugin's runs should wait; None when it is well, or when Redis can't say."""
+        if self._is_well(plugin):
+            return None
         is_open = self._state(plugin) == pybreaker.STATE_OPEN
         metrics.BREAKER_OPEN.labels(plugin).set(int(is_open))
         return PAUSE if is_open and not self._may_probe(plugin) else None
@@ -59,6 +78,9 @@ class Breakers:
         breaker = self._breakers.get(result.plugin)
         if breaker is None or result.outcome not in {"done", "retried"}:
             return
+        if result.outcome == "done" and self._is_well(result.plugin):
+            return
+        self._well_until.pop(result.plugin, None)
         before = self._state(result.plugin)
         try:
             breaker.call(_replay, result)

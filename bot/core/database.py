@@ -29,8 +29,14 @@ class Database:
         self.engine = _engine(url)
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
-        with _translated(self.engine), self.engine.begin() as connection:
+    def write(self, *, durable: bool = True) -> Iterator[Connection]:
+        """One transaction, on disk when the block has ended.
+
+        With `durable=False` a power cut, and nothing less, may undo it (never out of order). That spares a
+        sync where doing the work once more does no harm: a lease, a result that can be asked for again.
+        """
+        engine = self.engine if durable else self.engine.execution_options(signalbox_durable=False)
+        with _translated(self.engine), engine.begin() as connection:
             yield connection
 
     @contextmanager
@@ -83,7 +89,9 @@ def _translated(engine: Engine) -> Iterator[None]:
 def _engine(url: str) -> Engine:
     if not url.startswith("sqlite"):
         url = url.replace("postgresql://", "postgresql+psycopg://", 1)
-        return create_engine(url, pool_pre_ping=True, pool_size=5, max_overflow=10)
+        engine = create_engine(url, pool_pre_ping=True, pool_size=5, max_overflow=10)
+        event.listen(engine, "begin", _begin_postgresql)
+        return engine
     options: dict[str, Any] = {"connect_args": {"timeout": _BUSY_SECONDS, "check_same_thread": False}}
     if url in {"sqlite://", "sqlite:///:memory:"}:
         options["poolclass"] = StaticPool
@@ -100,5 +108,17 @@ def _configure_sqlite(connection: Any, record: Any) -> None:  # noqa: ARG001  # 
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    reading = connection.get_execution_options().get("signalbox_read")
-    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+    if connection.get_execution_options().get("signalbox_read"):
+        connection.exec_driver_sql("BEGIN")
+        return
+    connection.exec_driver_sql(f"PRAGMA synchronous={'FULL' if _is_durable(connection) else 'NORMAL'}")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _begin_postgresql(connection: Connection) -> None:
+    if not _is_durable(connection):
+        connection.exec_driver_sql("SET LOCAL synchronous_commit TO off")
+
+
+def _is_durable(connection: Connection) -> bool:
+    return bool(connection.get_execution_options().get("signalbox_durable", True))

@@ -128,7 +128,7 @@ class Inbox:
     def lease(self, run_id: str, owner: str, ttl: timedelta) -> Lease | Busy | None:
         """Take a run; None when there is nothing to do (done, not due, or another worker has it)."""
         now = self._clock()
-        with self._db.write() as tx:
+        with self._db.write(durable=False) as tx:
             row = tx.execute(_RUN.where(runs.c.id == run_id)).one_or_none()
             if row is None or not _is_due(row, now):
                 return None
@@ -185,7 +185,7 @@ class Inbox:
             runs.c.attempts == lease.attempt,
             runs.c.status == "leased",
         )
-        with self._db.write() as tx:
+        with self._db.write(durable=False) as tx:
             changed = tx.execute(
                 update(runs).where(mine).values(**values, owner=None, lease_until=None)
             ).rowcount

@@ -106,7 +106,7 @@ class Steps:
     ) -> None:
         now = self._clock()
         values = {"status": status, "result": result, "error": error, "finished_at": now}
-        with self._db.write() as tx:
+        with self._db.write(durable=False) as tx:
             if tx.execute(update(steps).where(_is(event_id, name)).values(**values)).rowcount:
                 return
             row = {"event_id": event_id, "name": name, "call": _call_name(call), "started_at": now}
