@@ -52,7 +52,7 @@ class Breakers:
             return ""
 
     def _is_well(self, plugin: str) -> bool:
-        """Closed, and nothing counted against it; believed for a moment, as Redis would be asked every run."""
+        """Closed, and nothing counted against it; believed for a moment, to spare Redis a question a run."""
         breaker = self._breakers.get(plugin)
         if breaker is None or time.monotonic() < self._well_until.get(plugin, 0.0):
             return True
