@@ -43,7 +43,7 @@ def normalise(body: Json, registry: Registry) -> Normalised:
             return _command(body, registry)
         match body.get("type"):
             case "event_callback":
-                return _event(body)
+                return _event(body, registry)
             case "block_actions":
                 return _click(body, registry)
             case "view_submission":
@@ -80,12 +80,14 @@ def _unknown(command: str, name: str, registry: Registry) -> str:
     return f"There is no `{shown}`. `{command} help` lists what there is."
 
 
-def _event(body: Json) -> Normalised:
+def _event(body: Json, registry: Registry) -> Normalised:
     event = body["event"]
     kind = _event_kind(body, event)
     # Our own and other bots' messages would answer each other for ever; edits are no new messages.
     if kind is None or event.get("bot_id") or event.get("subtype") not in {None, "thread_broadcast"}:
         return Say()
+    if not registry.handlers_for(kind):
+        return Say()  # what people say to each other is not kept when no plugin asked for it
     user = User(id=event.get("user", ""))
     payload = ChatMessage(
         text=event.get("text") or "",

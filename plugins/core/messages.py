@@ -80,6 +80,11 @@ def unknown_command(slash: str, name: str, near: Sequence[str]) -> Message:
     return Message(text=f"There is no command {name!r}. {hint}")
 
 
+def call_me_by(slash: str, commands: Sequence[str]) -> Message:
+    line = md("I answer to `{} {}`.", slash, commands[0] if commands else "help")
+    return Message(text=f"I answer to {slash}.", blocks=(Section(text=line),))
+
+
 def status(
     counts: Mapping[str, int],
     oldest_seconds: float,

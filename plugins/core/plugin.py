@@ -4,7 +4,18 @@ import time
 from collections.abc import Iterator
 
 from bot.core.errors import SignalboxError
-from bot.plugin import Click, Command, Context, Permanent, Plugin, action, command
+from bot.plugin import (
+    ChatMessage,
+    Click,
+    Command,
+    Context,
+    Permanent,
+    Plugin,
+    ReplyTo,
+    action,
+    command,
+    on,
+)
 from plugins.core import messages, policy
 from plugins.core.policy import Condition
 
@@ -33,6 +44,14 @@ class Core(Plugin):
             return
         allowed = ctx.permissions.allowed(command.user.id, handler.declaration.permission)
         ctx.reply(messages.command_detail(slash, handler, allowed=allowed))
+
+    @on("slack.mention", queue="interactive")
+    def mentioned(self, said: ChatMessage, ctx: Context) -> None:
+        """Commands are slash commands; who calls the bot by name is shown the one that they meant."""
+        near = [word for word in policy.words(said.text) if ctx.registry.command(word)][:1]
+        to = ReplyTo(channel=said.channel, user=said.user.id, thread_ts=said.thread_ts)
+        hint = messages.call_me_by(ctx.settings.slack.command, near)
+        ctx.step("reply", ctx.chat.reply, to=to, message=hint)
 
     @command("status", help="Show what is waiting, what is dead and how the plugins are.")
     def status(self, command: Command, ctx: Context) -> None:  # noqa: ARG002  # nothing to choose

@@ -45,6 +45,11 @@ def not_loaded(report: Iterable[PluginStatus]) -> list[PluginStatus]:
     return [status for status in report if status.status == "refused"]
 
 
+def words(text: str) -> list[str]:
+    """What was said besides mentions, in lower case."""
+    return _MENTION.sub(" ", text).lower().split()
+
+
 def user_id(text: str) -> str:
     """The user id in a mention as Slack writes it, or the text itself."""
     found = _MENTION.fullmatch(text)

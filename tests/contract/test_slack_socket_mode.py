@@ -15,13 +15,13 @@ from sandbox_slack_kit import ALICE, GENERAL, Sandbox, button, running
 
 from bot.core.database import Database
 from bot.core.errors import Transient
-from bot.core.events import Command, utc_now
+from bot.core.events import ChatMessage, Command, utc_now
 from bot.core.group_commit import GroupCommit
 from bot.core.inbox import Inbox
 from bot.core.intake import Intake
 from bot.core.registry import Registry
 from bot.core.settings import SlackSettings
-from bot.plugin import Context, Plugin, command
+from bot.plugin import Context, Plugin, command, on
 from bot.slack.front import NOT_TAKEN, SlackFront
 
 pytestmark = pytest.mark.contract
@@ -32,6 +32,9 @@ class Toy(Plugin):
 
     @command("hi", help="Say hi.")
     def hi(self, cmd: Command, ctx: Context) -> None: ...
+
+    @on("slack.mention")
+    def mention(self, said: ChatMessage, ctx: Context) -> None: ...
 
 
 class Front:

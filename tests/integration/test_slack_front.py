@@ -161,6 +161,13 @@ def test_our_own_and_other_bots_messages_are_left_alone(site: Web) -> None:
     assert site.kernel.inbox.recent() == []
 
 
+def test_what_people_say_to_each_other_is_not_kept(site: Web) -> None:
+    event = {"type": "message", "user": "U1", "text": "lunch?", "channel": "C1", "ts": "1.0"}
+    body = {"type": "event_callback", "event_id": "Ev1", "event": event}
+    assert send(site, json.dumps(body).encode(), "application/json").status_code == 200
+    assert site.kernel.inbox.recent() == []
+
+
 # --- known already -----------------------------------------------------------------------------------
 
 

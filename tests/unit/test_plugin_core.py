@@ -8,8 +8,20 @@ from datetime import timedelta
 import pytest
 
 from bot.core.registry import PluginStatus
-from bot.plugin import Command, Context, Health, Hook, Permanent, Plugin, Transient, command, on
-from bot.testing import Conformance, Kit
+from bot.plugin import (
+    ChatMessage,
+    Command,
+    Context,
+    Health,
+    Hook,
+    Permanent,
+    Plugin,
+    Transient,
+    User,
+    command,
+    on,
+)
+from bot.testing import Conformance, Delivered, Kit
 from bot.testing.conformance import Samples
 from plugins.core import Core
 from plugins.core.policy import span, user_id
@@ -81,7 +93,21 @@ class TestCore(Conformance):
         return {
             "a click on Show": lambda kit: kit.click("Show"),
             "a click on Replay": lambda kit: kit.click("Replay"),
+            "a mention": lambda kit: mention_bot(kit, "<@UBOT> hello"),
         }
+
+
+def mention_bot(kit: Kit, text: str) -> Delivered:
+    return kit.event("slack.mention", ChatMessage(text=text, user=User(id="U1"), channel="C1", ts="1.1"))
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"), [("<@UBOT> hello", "`/signalbox help`"), ("<@UBOT> Ping please", "`/signalbox ping`")]
+)
+def test_who_calls_the_bot_by_name_is_shown_the_command(kit: Kit, text: str, answer: str) -> None:
+    mention_bot(kit, text)
+    assert answer in kit.reply.text
+    assert kit.reply.user == "U1"
 
 
 def test_help_lists_what_the_asker_may_use_by_plugin(kit: Kit) -> None:
