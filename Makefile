@@ -23,7 +23,7 @@ check: $(VENV)/.dev ## Style, types and import contracts only
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.dev ## Run the benchmarks and print their tables
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks $(ARGS)
 
 fmt: $(VENV)/.dev ## Format the code
 	$(BIN)/ruff format .
