@@ -162,7 +162,10 @@ MODAL: Json = {
     "blocks": [
         {"type": "section", "text": mrkdwn("Tell people *what happened*.")},
         entry(
-            "name", "Name", {"type": "plain_text_input", "placeholder": plain("A few words")}, hint=plain("Short")
+            "name",
+            "Name",
+            {"type": "plain_text_input", "placeholder": plain("A few words")},
+            hint=plain("Short"),
         ),
         entry("about", "Description", {"type": "plain_text_input", "multiline": True}, optional=True),
         entry("kind", "Kind", {"type": "static_select", "options": OPTIONS}),

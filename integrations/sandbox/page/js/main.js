@@ -60,6 +60,7 @@ function fireFirst() {
   fire("checkout-errors");
 }
 
+document.addEventListener("keydown", (event) => event.key === "Escape" && document.body.classList.remove("shows-sidebar"));
 document.addEventListener("visibilitychange", () => update({}));
 await load("slack");
 readAddress();

@@ -16,6 +16,7 @@ export function conversation(container) {
   const home = h("div.home", { hidden: true, tabindex: "0" });
   const box = composer({ id: "composer-text", target: () => ({ channel: store.channel }), placeholder: () => `Message ${title()}` });
   container.append(head, start, list.element, home, box.element);
+  container.addEventListener("click", (event) => !event.target.closest(".sidebar-toggle") && hideSidebar());
 
   return {
     write: box.write,
@@ -32,6 +33,11 @@ export function conversation(container) {
       box.render();
     },
   };
+}
+
+/** On a phone the channels lie over the messages. */
+function hideSidebar() {
+  document.body.classList.remove("shows-sidebar");
 }
 
 function title() {
