@@ -52,7 +52,7 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
         page.on("console", lambda line: line.type in {"error", "warning"} and complaints.append(line.text))
         page.on("dialog", lambda dialog: complaints.append(f"a script ran: {dialog.message}"))
         page.goto(url)
-        page.locator(".channel").first.wait_for()
+        page.locator(".channel").first.wait_for(state="attached")
         return page
 
     yield open_

@@ -12,7 +12,7 @@ const HIGHEST = 200;
 
 /** `target()` says where to: `{channel, thread_ts?}`. */
 export function composer({ id, target, placeholder }) {
-  const box = h("textarea.composer-text", { id, rows: 1, role: "combobox", "aria-autocomplete": "list", "aria-expanded": "false", "aria-controls": `${id}-hints` });
+  const box = h("textarea.composer-text", { id, rows: 1, "aria-autocomplete": "list", "aria-haspopup": "listbox", "aria-controls": `${id}-hints` });
   const send = h("button.send", { type: "submit", "aria-label": "Send now", disabled: true }, icon("send"));
   const hints = h("div.hint-place");
   const form = h("form.composer", { onsubmit: submit }, hints,
@@ -55,7 +55,6 @@ export function composer({ id, target, placeholder }) {
 
   function draw() {
     hints.replaceChildren(...(offered ? [hintList(`${id}-hints`, offered, active, choose)] : []));
-    box.setAttribute("aria-expanded", String(Boolean(offered)));
     if (offered) box.setAttribute("aria-activedescendant", `${id}-hints-${active}`);
     else box.removeAttribute("aria-activedescendant");
   }

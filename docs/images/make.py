@@ -1,0 +1,68 @@
+"""Takes the pictures of the documentation anew: `python docs/images/make.py`, with Chromium on the path.
+
+Starts the product on free ports with a fresh data folder, does what a newcomer would do, and looks.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE.parents[1]), str(HERE.parents[1] / "tests" / "browser")]
+
+from conftest import DESKTOP, chromium_path  # noqa: E402 - the repository has to be on the path first
+from playwright.sync_api import Page, expect, sync_playwright  # noqa: E402
+
+from tests.e2e.product import Product  # noqa: E402
+
+WAIT_MS = 30_000
+TICKETS = ("Billing", "Account access", "Shipping and delivery", "Feature request")
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        product = Product(Path(folder) / "data").start()
+        try:
+            take(product)
+        finally:
+            product.stop()
+
+
+def take(product: Product) -> None:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium_path(), args=["--no-sandbox"])
+        page = browser.new_page(viewport=DESKTOP, color_scheme="light")
+        page.goto(product.sandbox)
+        file_tickets(page)
+        page.get_by_role("button", name="Fire: Checkout errors").click()
+        show(page, "alerts")
+        page.locator(".conversation .message", has_text="HighErrorRate").wait_for(timeout=WAIT_MS)
+        page.locator("#composer-text").fill("/signalbox help tag")
+        page.keyboard.press("Enter")
+        page.locator(".message.is-ephemeral").wait_for(timeout=WAIT_MS)
+        page.mouse.move(0, 0)
+        page.screenshot(path=HERE / "sandbox.png")
+        browser.close()
+
+
+def file_tickets(page: Page) -> None:
+    for sample in reversed(TICKETS):
+        page.get_by_role("button", name="Create", exact=True).click()
+        dialog = page.get_by_role("dialog", name="Create ticket")
+        dialog.get_by_role("button", name=sample, exact=True).click()
+        dialog.get_by_role("button", name="Create").click()
+        dialog.wait_for(state="detached")
+    expect(page.locator(".card .by-bot")).to_have_count(len(TICKETS), timeout=WAIT_MS)
+    first, second = (page.locator(".card .key").nth(n).inner_text() for n in (1, 2))
+    for key, status in ((first, "In Progress"), (second, "Done")):
+        page.locator(f".card[data-key={key}]").drag_to(page.get_by_role("region", name=status))
+
+
+def show(page: Page, channel: str) -> None:
+    page.locator(".sidebar").get_by_role("button", name=channel).click()
+
+
+if __name__ == "__main__":
+    main()
