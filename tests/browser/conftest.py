@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -43,7 +44,7 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
     complaints: list[str] = []
     contexts = []
 
-    def open_(url: str, **options) -> Page:
+    def open_(url: str, **options: Any) -> Page:
         context = browser.new_context(**{"viewport": DESKTOP, "timezone_id": "Etc/UTC", **options})
         contexts.append(context)
         page = context.new_page()
