@@ -76,6 +76,22 @@ class WebSettings(_Section):
     sandbox_url: str = Field("", description="Sandbox that the overview links to; `signalbox up` sets it.")
 
 
+class NlpSettings(_Section):
+    """The process that holds the tagging model for POST /api/nlp/classify."""
+
+    url: str = Field("", description="Where the web process finds it; empty: http://<host>:<port>.")
+    host: str = Field(
+        "127.0.0.1", description="Address it listens on. It asks for no token: keep it private."
+    )
+    port: int = Field(8002, ge=0, le=65535, description="Port it listens on.")
+    threads: int = Field(2, ge=1, le=64, description="Cores that it may use.")
+    max_queue: int = Field(2000, ge=1000, description="Texts that may wait; with more, callers get 503.")
+    timeout: float = Field(10.0, gt=0, description="Seconds that the web process waits for an answer.")
+
+    def resolved_url(self) -> str:
+        return (self.url or f"http://{self.host}:{self.port}").rstrip("/")
+
+
 class WorkerSettings(_Section):
     interactive: int = Field(2, ge=1, description="Processes for commands and buttons.")
     io: int = Field(2, ge=1, description="Processes for webhooks, schedules and posts.")
@@ -124,6 +140,7 @@ class Settings(_Section):
     generic: dict[str, GenericSource] = Field(default_factory=dict)
     roles: dict[str, Role] = Field(default_factory=dict)
     web: WebSettings = WebSettings()
+    nlp: NlpSettings = NlpSettings()
     workers: WorkerSettings = WorkerSettings()
     plugins: dict[str, dict[str, Any]] = Field(default_factory=dict, repr=False)
     disabled_plugins: tuple[str, ...] = Field((), description="Plugins that are not loaded.")

@@ -79,8 +79,10 @@ class Encoder:
         return vectors
 
     def _budget(self, tokens: Sequence[Tokens]) -> int:
-        """A share for each thread, if there is little to do."""
-        return min(BATCH_TOKENS, -(-sum(map(len, tokens)) // self._threads))
+        """Tokens a batch, so that all threads have about as much to do; a tenth is kept for padding."""
+        total = sum(map(len, tokens))
+        rounds = max(1, -(-total // (BATCH_TOKENS * self._threads)))
+        return int(1.1 * total / (rounds * self._threads))
 
     def _run(self, tokens: Sequence[Tokens]) -> Vectors:
         length = max(len(ids) for ids in tokens)

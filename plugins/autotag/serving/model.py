@@ -1,0 +1,65 @@
+"""The model of this process: loaded in a thread while the server starts, so that it can say how it is."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from plugins.autotag.serving.answer import prediction
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Model:
+    """`tag` gives one prediction a text, in their order."""
+
+    version: str
+    tag: Callable[[Sequence[str]], list[dict[str, Any]]]
+
+
+def loading(cache: Path, threads: int) -> Future[Model]:
+    """The model to be; the future's exception says in a sentence why there is none."""
+    future: Future[Model] = Future()
+
+    def work() -> None:
+        try:
+            future.set_result(load(cache, threads))
+        except Exception as exc:  # noqa: BLE001  # told by /health and in the log; the process stays up to tell it
+            log.error("model.not_loaded", error=str(exc))
+            future.set_exception(exc)
+
+    threading.Thread(target=work, name="loading", daemon=True).start()
+    return future
+
+
+def load(cache: Path, threads: int) -> Model:
+    # Imported here, in a thread of its own: the server's imports go on meanwhile.
+    from ml.tagging import Tagger  # noqa: PLC0415
+    from ml.tagging.encoder import MAX_TOKENS  # noqa: PLC0415
+
+    cache.mkdir(parents=True, exist_ok=True)
+    tagger = Tagger.load(cache, threads=threads)
+
+    def tag(texts: Sequence[str]) -> list[dict[str, Any]]:
+        found = zip(texts, tagger.tag(texts), strict=True)
+        return [
+            prediction(tagging, tagger.version, whole=len(text) < MAX_TOKENS or _is_read_whole(text))
+            for text, tagging in found
+        ]
+
+    tag(["The first text takes longer than the others."])
+    return Model(tagger.version, tag)
+
+
+def _is_read_whole(text: str) -> bool:
+    from ml.tagging.clean import MAX_CHARACTERS, clean  # noqa: PLC0415
+    from ml.tagging.encoder import fits  # noqa: PLC0415
+
+    return len(text) <= MAX_CHARACTERS and fits(clean(text))
