@@ -47,6 +47,8 @@ def environment(
         "REDIS_URL": redis_url,
         "PYTHONUNBUFFERED": "1",
     }
+    if starts_nlp(settings) and "port" not in settings.nlp.model_fields_set:
+        env["SIGNALBOX_NLP__PORT"] = str(free_port())
     if settings.secret_key is None:
         env["SIGNALBOX_SECRET_KEY"] = secrets["secret_key"]
     if not settings.api_tokens:
@@ -106,6 +108,18 @@ def sandbox_child(options: Options, env: dict[str, str]) -> Child:
 def web_child(options: Options, env: dict[str, str]) -> Child:
     argv = [sys.executable, "-m", "bot", "web"]
     return Child("web", argv, env, _port_open(options.port), f"web http://127.0.0.1:{options.port}")
+
+
+def starts_nlp(settings: Settings) -> bool:
+    """Whether the model's process is ours to start: not if it runs elsewhere or tagging is turned off."""
+    return not settings.nlp.url and "autotag" not in settings.disabled_plugins
+
+
+def nlp_child(settings: Settings, env: dict[str, str]) -> Child:
+    """It listens before its model is there: what is missing it tells callers, and `up` goes on."""
+    port = int(env.get("SIGNALBOX_NLP__PORT", settings.nlp.port))
+    argv = [sys.executable, "-m", "plugins.autotag.serving"]
+    return Child("nlp", argv, env, _port_open(port), f"nlp http://127.0.0.1:{port}")
 
 
 def worker_child(queue: str, settings: Settings, env: dict[str, str], ready_dir: Path) -> Child:

@@ -19,6 +19,7 @@ from bot.web.api import api_router
 from bot.web.auth import Auth
 from bot.web.doors import Doors
 from bot.web.health import health_router
+from bot.web.nlp import Nlp, nlp_router
 from bot.web.overview import STATIC, overview_router
 from bot.web.prometheus import metrics_router
 from bot.web.security_headers import SecurityHeaders
@@ -34,6 +35,7 @@ def build_web(kernel: Kernel, queue: CeleryQueue) -> FastAPI:
     intake = Intake(commit, kernel.registry, queue.enqueue)
     front = SlackFront(kernel.settings.slack, kernel.registry, lambda: intake, kernel.clock)
     webhooks = Webhooks(kernel.sources, lambda: intake, kernel.clock)
+    nlp = Nlp(kernel.settings.nlp)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -42,6 +44,7 @@ def build_web(kernel: Kernel, queue: CeleryQueue) -> FastAPI:
             yield
         finally:
             await front.stop()
+            await nlp.close()
             await commit.close()
             queue.close()
             kernel.close()
@@ -50,9 +53,10 @@ def build_web(kernel: Kernel, queue: CeleryQueue) -> FastAPI:
     doors = [*front.routes(), *webhooks.routes()]
     app.router.routes.extend(doors)
     auth = Auth(kernel.settings)
-    app.include_router(health_router(kernel))
+    app.include_router(health_router(kernel, nlp))
     app.include_router(metrics_router(kernel))
     app.include_router(api_router(kernel, auth))
+    app.include_router(nlp_router(nlp, auth))
     app.include_router(overview_router(kernel))
     app.mount("/static", StaticFiles(directory=STATIC))
     _include_plugins(app, kernel, auth)

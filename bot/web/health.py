@@ -17,13 +17,14 @@ from bot.core.errors import Transient
 from bot.core.kernel import Kernel
 from bot.core.ports import Health
 from bot.core.registry import PluginStatus
+from bot.web.nlp import Nlp
 
 OLDEST_PENDING_LIMIT = 60.0
 OK = Health()
 log = structlog.get_logger()
 
 
-def health_router(kernel: Kernel) -> APIRouter:
+def health_router(kernel: Kernel, nlp: Nlp) -> APIRouter:
     router = APIRouter(tags=["health"])
 
     @router.get("/api/health", summary="Can this node take deliveries, and are they being worked on?")
@@ -34,9 +35,9 @@ def health_router(kernel: Kernel) -> APIRouter:
     def system() -> JSONResponse:
         return _answer(_system(kernel) | _plugins(kernel))
 
-    @router.get("/api/nlp/health", summary="Is tagging loaded?")
-    def nlp() -> JSONResponse:
-        return _answer({"autotag": _plugin(kernel, "autotag")})
+    @router.get("/api/nlp/health", summary="Is tagging loaded, and does classification answer?")
+    async def tagging() -> JSONResponse:
+        return _answer({"autotag": _plugin(kernel, "autotag"), "classify": await nlp.health()})
 
     @router.get("/api/churn/health", summary="Are churn digests loaded?")
     def churn() -> JSONResponse:

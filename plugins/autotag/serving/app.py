@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any
 
 import structlog
 from starlette.applications import Starlette
@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from bot.core.errors import BadDelivery
+from bot.web.disconnect import unless_gone
 from bot.webhooks.body import read_limited
 from plugins.autotag.serving.asked import Asked, read
 from plugins.autotag.serving.engine import Engine, QueueFullError
@@ -23,7 +24,6 @@ from plugins.autotag.serving.model import Model
 
 MAX_BODY = 4 * 2**20
 RETRY_SECONDS = "1"
-T = TypeVar("T")
 log = structlog.get_logger()
 
 
@@ -90,23 +90,6 @@ def build(service: Service) -> Starlette:
         Route("/health", service.health, methods=["GET"]),
     ]
     return Starlette(routes=routes, lifespan=service.lifespan)
-
-
-async def unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T | None:
-    """What the work gives; None, and the work cancelled, when the caller hangs up first."""
-    working = asyncio.create_task(work)
-    gone = asyncio.create_task(_gone(request))
-    try:
-        await asyncio.wait((working, gone), return_when=asyncio.FIRST_COMPLETED)
-        return working.result() if working.done() else None
-    finally:
-        working.cancel()
-        gone.cancel()
-
-
-async def _gone(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
 
 
 def _json(body: Any, status: int = 200) -> Response:
