@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from celery.signals import setup_logging, worker_process_init, worker_process_shutdown, worker_ready
+from prometheus_client import start_http_server
 
 from bot.core.logs import configure_logs, known_secrets
+from bot.core.metrics import node_registry
 from bot.core.settings_loader import load_settings
 from bot.queue import make_app
 from workers import runtime
@@ -82,6 +84,8 @@ def _stop(**_: Any) -> None:
 
 @worker_ready.connect  # type: ignore[untyped-decorator]
 def _ready(**_: Any) -> None:
-    """Tell a supervisor that asked for it, by a file."""
+    """Tell a supervisor that asked for it, by a file; show the figures of the children."""
     if file := os.environ.get("WORKER_READY_FILE"):  # noqa: TID251  # about this process, not a setting
         Path(file).touch()
+    if settings.workers.metrics_port:
+        start_http_server(settings.workers.metrics_port, addr=settings.web.host, registry=node_registry())

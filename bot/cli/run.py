@@ -79,5 +79,9 @@ def beat(
 def _celery(*arguments: str) -> None:
     """Become Celery: bot must not import workers."""
     import os  # noqa: PLC0415
+    import tempfile  # noqa: PLC0415
 
-    os.execv(sys.executable, [sys.executable, "-m", "celery", "-A", "workers.app", *arguments])  # noqa: S606
+    env = dict(os.environ)  # noqa: TID251  # Celery inherits the operator's environment
+    # A worker's processes share their figures through a folder; `up` gives one to the whole node.
+    env.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="signalbox-metrics-"))
+    os.execve(sys.executable, [sys.executable, "-m", "celery", "-A", "workers.app", *arguments], env)  # noqa: S606

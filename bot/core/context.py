@@ -11,7 +11,7 @@ import structlog
 
 from bot.core.audit import AuditOutcome
 from bot.core.declare import Handler
-from bot.core.errors import Permanent
+from bot.core.errors import Permanent, SignalboxError
 from bot.core.events import Event, Payload, ReplyTo
 from bot.core.memory import Documents, Records
 from bot.core.messages import Markup, Message, Modal, Section, Text
@@ -72,9 +72,13 @@ class Context:
         """
         base = str(kwargs.get("key") or f"{self.event.id}/{name}")
         arguments = {key: self._named(value, base) for key, value in kwargs.items()}
-        full_name = f"{self.handler.name}/{name}"
-        self.log.debug("step.started", step=name)
-        return self._kernel.steps.run(self.event.id, full_name, call, arguments)
+        try:
+            result = self._kernel.steps.run(self.event.id, f"{self.handler.name}/{name}", call, arguments)
+        except SignalboxError as exc:
+            self.log.warning("step.failed", step=name, error=str(exc))
+            raise
+        self.log.info("step.done", step=name)
+        return result
 
     def _named(self, value: Any, base: str) -> Any:
         """Buttons and forms as they travel: under this plugin's name, buttons with their ids."""

@@ -100,6 +100,12 @@ class WorkerSettings(_Section):
     hard_time_limit: float = Field(90.0, gt=0, description="Seconds after which its process is killed.")
     max_attempts: int = Field(8, ge=1, description="Attempts before an event becomes a dead letter.")
     lease_seconds: float = Field(120.0, gt=0, description="How long a worker may hold a run unheard.")
+    metrics_port: int = Field(
+        0,
+        ge=0,
+        le=65535,
+        description="Port of a worker's own /metrics, on a node without a web process; 0: none.",
+    )
     sweep_seconds: float = Field(1.0, gt=0, description="How often what was left behind is looked for.")
 
     @model_validator(mode="after")

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-
 import structlog
 from fastapi import APIRouter
 from fastapi.responses import Response
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest, multiprocess
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from bot.core import metrics
 from bot.core.errors import Transient
@@ -22,7 +20,7 @@ def metrics_router(kernel: Kernel) -> APIRouter:
     @router.get("/metrics", summary="Prometheus metrics of all processes of this node.")
     def prometheus() -> Response:
         _measure(kernel)
-        return Response(generate_latest(_registry()), media_type=CONTENT_TYPE_LATEST)
+        return Response(generate_latest(metrics.node_registry()), media_type=CONTENT_TYPE_LATEST)
 
     return router
 
@@ -38,11 +36,3 @@ def _measure(kernel: Kernel) -> None:
         if status != "done":
             metrics.INBOX_RUNS.labels(status).set(count)
     metrics.INBOX_OLDEST.set(oldest)
-
-
-def _registry() -> CollectorRegistry:
-    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:  # noqa: TID251  # prometheus_client's own switch
-        return REGISTRY
-    registry = CollectorRegistry()
-    multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    return registry

@@ -8,8 +8,10 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, cast
 
+import httpx2
 import pytest
 import redis
 
@@ -24,6 +26,7 @@ from bot.core.registry import Registry
 from bot.core.runner import Runner
 from bot.core.settings import Settings
 from bot.plugin import Context, Plugin, on
+from tests.conftest import free_port, wait_until
 from workers import runtime, tasks
 
 pytestmark = pytest.mark.integration
@@ -202,3 +205,27 @@ def test_a_key_is_forgotten_when_its_window_is_over(world: World) -> None:
     tasks.forget()
     assert world.kernel.inbox.forget_expired_keys() == 0
     assert put() is False
+
+
+def test_a_worker_on_a_node_of_its_own_shows_its_figures(redis_url: str, tmp_path: Path) -> None:
+    port = free_port()
+    env = {
+        **os.environ,  # noqa: TID251  # the worker's environment is the test's, and more
+        "REDIS_URL": redis_url,
+        "SIGNALBOX_DATA_DIR": str(tmp_path),
+        "SIGNALBOX_SECRET_KEY": "k" * 32,
+        "SIGNALBOX_WORKERS__METRICS_PORT": str(port),
+    }
+    worker = subprocess.Popen([sys.executable, "-m", "bot", "worker", "--queues", "io"], env=env)
+    try:
+        wait_until(lambda: "signalbox_" in figures(port), 30, "the worker's metrics")
+    finally:
+        worker.terminate()
+        worker.wait(20)
+
+
+def figures(port: int) -> str:
+    try:
+        return httpx2.get(f"http://127.0.0.1:{port}/metrics", timeout=2).text
+    except httpx2.TransportError:
+        return ""
