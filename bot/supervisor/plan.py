@@ -46,6 +46,7 @@ def environment(
         "PROMETHEUS_MULTIPROC_DIR": str(multiproc),
         "REDIS_URL": redis_url,
         "PYTHONUNBUFFERED": "1",
+        "SIGNALBOX_WORKERS__METRICS_PORT": "0",  # the web process shows the workers' figures too
     }
     if starts_nlp(settings) and "port" not in settings.nlp.model_fields_set:
         env["SIGNALBOX_NLP__PORT"] = str(free_port())
