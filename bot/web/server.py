@@ -20,6 +20,7 @@ SERVER: dict[str, Any] = {
     "log_config": None,
     "access_log": False,
     "server_header": False,
+    "ws": "none",  # nothing here speaks WebSocket
     "timeout_graceful_shutdown": 10,
 }
 
