@@ -27,6 +27,7 @@ MAX_IN_FLIGHT = 128
 HEALTH_SECONDS = 2.0
 RETRY = {"Retry-After": "1"}
 _PASSED_ON = {"Retry-After"}
+_EXPECTED = {200, 400, 413, 422, 503}
 log = structlog.get_logger()
 
 
@@ -97,6 +98,11 @@ class Nlp:
         async with self._open().post(
             f"{self._url}/classify", data=body, headers=headers, allow_redirects=False
         ) as answer:
+            if answer.status not in _EXPECTED:
+                log.error("nlp.failed", url=self._url, status=answer.status)
+                return problem(
+                    502, "Failed", f"The model's process answered {answer.status}; its log has more."
+                )
             kept = {name: answer.headers[name] for name in _PASSED_ON if name in answer.headers}
             return Response(await answer.read(), answer.status, kept, answer.content_type)
 
