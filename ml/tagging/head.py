@@ -1,20 +1,20 @@
-"""The head: multinomial logistic regression on frozen embeddings, with a calibrated temperature.
+"""The head: multinomial logistic regression on embeddings, with a calibrated temperature and bands.
 
-Trained by gradient descent with Nesterov's momentum (Nesterov, 1983): the problem is convex and small,
-so this takes a second and gives the same result everywhere. Temperature scaling follows Guo et al.,
-"On calibration of modern neural networks", ICML 2017, on out-of-fold logits.
+It knows fine labels; what a person sees are categories (queues), to which the labels are rolled up. Trained
+by gradient descent with Nesterov's momentum (Nesterov, 1983): the problem is convex and small, so this takes
+seconds and gives the same result everywhere.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from safetensors.numpy import load_file, save_file
+
+from ml.tagging import calibration
+from ml.tagging.calibration import Bands, rolled_up, softmax
 
 Matrix = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]
@@ -23,75 +23,67 @@ STEPS = 600
 L2 = 1e-3
 SCALE = 12.0
 """Embeddings have length 1; scaled up, the regression needs no huge weights."""
-_TEMPERATURES = np.geomspace(0.2, 5.0, 200)
 
 
 @dataclass(frozen=True)
 class Head:
-    """`weights` [dimensions, classes], `bias` [classes]; probabilities are softmax(logits / temperature)."""
+    """`weights` [dimensions, labels], `bias` [labels]; softmax(logits / temperature), summed by category.
 
-    classes: tuple[str, ...]
+    `owner` says for each label the place of its category in `categories`. A text whose energy is below
+    `scope_at` belongs to none; None: the head does not judge that.
+    """
+
+    labels: tuple[str, ...]
+    categories: tuple[str, ...]
+    owner: tuple[int, ...]
     weights: Matrix
     bias: Matrix
     temperature: float
-    apply_at: float
-    suggest_at: float
+    bands: Mapping[str, Bands]
+    scope_at: float | None = None
 
-    def probabilities(self, embeddings: Matrix) -> Matrix:
-        """Shape [texts, classes]; each row sums to 1."""
-        logits = embeddings * SCALE @ self.weights + self.bias
-        return softmax((logits / self.temperature).astype(np.float32))
+    def logits(self, embeddings: Matrix) -> Matrix:
+        """Shape [texts, labels]."""
+        found: Matrix = (embeddings * SCALE @ self.weights + self.bias).astype(np.float32)
+        return found
 
-    def save(self, folder: Path) -> None:
-        save_file({"weights": self.weights, "bias": self.bias}, folder / "head.safetensors")
-        facts = {
-            "classes": self.classes,
-            "temperature": self.temperature,
-            "apply_at": self.apply_at,
-            "suggest_at": self.suggest_at,
-        }
-        (folder / "head.json").write_text(json.dumps(facts, indent=1))
+    def probabilities(self, logits: Matrix) -> Matrix:
+        """Shape [texts, categories]; each row sums to 1."""
+        fine = softmax((logits / self.temperature).astype(np.float32))
+        return rolled_up(fine, np.array(self.owner), len(self.categories))
 
-    @classmethod
-    def load(cls, folder: Path) -> Head:
-        tensors = load_file(folder / "head.safetensors")
-        facts = json.loads((folder / "head.json").read_text())
-        return cls(tuple(facts.pop("classes")), tensors["weights"], tensors["bias"], **facts)
+    def outside(self, logits: Matrix) -> npt.NDArray[np.bool_]:
+        """Which texts are unlike anything that the head was trained on."""
+        limit = -np.inf if self.scope_at is None else self.scope_at
+        below: npt.NDArray[np.bool_] = calibration.energy(logits) < limit
+        return below
 
 
 def train(embeddings: Matrix, labels: Sequence[str], *, precision: float, seed: int = 0) -> Head:
-    """Fit, calibrate and choose the bands.
+    """Fit on few examples, each of which is also used, out of fold, to calibrate and choose the bands.
 
-    Args:
-        embeddings: float32 [texts, dimensions], rows of length 1.
-        labels: one class a text.
-        precision: share of right tags wanted among those that are applied without asking.
-        seed: of the folds.
+    `precision` is the wanted share of right tags among those applied without asking.
     """
-    classes = tuple(sorted(set(labels)))
-    numbers = np.array([classes.index(label) for label in labels], np.int64)
-    logits = _out_of_fold(embeddings, numbers, len(classes), seed)
-    temperature = _temperature(logits, numbers)
-    apply_at, suggest_at = _bands(softmax(logits / temperature), numbers, precision)
-    weights, bias = _fit(embeddings, numbers, len(classes))
-    return Head(classes, weights, bias, temperature, apply_at, suggest_at)
+    names = tuple(sorted(set(labels)))
+    numbers = np.array([names.index(label) for label in labels], np.int64)
+    logits = _out_of_fold(embeddings, numbers, len(names), seed)
+    owner = np.arange(len(names))
+    temperature = calibration.temperature(logits, numbers, owner)
+    shares = softmax((logits / temperature).astype(np.float32))
+    bands = calibration.bands(shares, numbers, names, precision)
+    weights, bias = fit(embeddings, numbers, len(names))
+    return Head(names, names, tuple(range(len(names))), weights, bias, temperature, bands)
 
 
-def softmax(logits: Matrix) -> Matrix:
-    raised = np.exp(logits - logits.max(axis=1, keepdims=True))
-    shares: Matrix = (raised / raised.sum(axis=1, keepdims=True)).astype(np.float32)
-    return shares
-
-
-def _fit(embeddings: Matrix, labels: Labels, classes: int) -> tuple[Matrix, Matrix]:
-    x = np.hstack([embeddings * SCALE, np.ones((len(embeddings), 1), np.float32)])
+def fit(embeddings: Matrix, labels: Labels, classes: int, l2: float = L2) -> tuple[Matrix, Matrix]:
+    x = np.hstack([embeddings * SCALE, np.ones((len(embeddings), 1), np.float32)]).astype(np.float32)
     wanted = np.eye(classes, dtype=np.float32)[labels]
     # One over the gradient's Lipschitz constant: the largest step that always descends.
-    rate = np.float32(1.0 / (0.5 * np.linalg.norm(x, 2) ** 2 / len(x) + L2))
+    rate = np.float32(1.0 / (0.5 * np.linalg.norm(x, 2) ** 2 / len(x) + l2))
     weights = np.zeros((x.shape[1], classes), np.float32)
     ahead = weights.copy()
     for step in range(STEPS):
-        gradient = x.T @ (softmax(x @ ahead) - wanted) / len(x) + L2 * ahead
+        gradient = x.T @ (softmax(x @ ahead) - wanted) / np.float32(len(x)) + np.float32(l2) * ahead
         moved = ahead - rate * gradient
         ahead = moved + np.float32(step / (step + 3)) * (moved - weights)
         weights = moved
@@ -108,27 +100,6 @@ def _out_of_fold(embeddings: Matrix, labels: Labels, classes: int, seed: int) ->
     logits = np.empty((len(labels), classes), np.float32)
     for fold in range(FOLDS):
         test = folds == fold
-        weights, bias = _fit(embeddings[~test], labels[~test], classes)
+        weights, bias = fit(embeddings[~test], labels[~test], classes)
         logits[test] = embeddings[test] * SCALE @ weights + bias
     return logits
-
-
-def _temperature(logits: Matrix, labels: Labels) -> float:
-    """The temperature with the smallest negative log-likelihood."""
-    rows = np.arange(len(labels))
-    losses = [-np.log(softmax(logits / t)[rows, labels] + 1e-12).mean() for t in _TEMPERATURES]
-    return float(_TEMPERATURES[int(np.argmin(losses))])
-
-
-def _bands(probabilities: Matrix, labels: Labels, precision: float) -> tuple[float, float]:
-    """The lowest confidence from which on the tags are right often enough, and half of it for asking.
-
-    Out-of-fold, so it holds for texts that the head has not seen; 1.01 (never) if nothing is sure enough.
-    """
-    confidence = probabilities.max(axis=1)
-    right = probabilities.argmax(axis=1) == labels
-    order = np.argsort(-confidence)
-    reached = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
-    good = np.flatnonzero(reached >= precision)
-    apply_at = float(confidence[order][good[-1]]) if len(good) else 1.01
-    return apply_at, min(apply_at, 1.0) / 2

@@ -14,16 +14,22 @@ from typing import Literal
 import structlog
 from filelock import FileLock
 
+from ml.tagging import artifact, calibration
 from ml.tagging import head as heads
 from ml.tagging.categories import CATEGORIES, OUT_OF_SCOPE, Category
 from ml.tagging.clean import clean, has_words
-from ml.tagging.encoder import NAME, Encoder, sha256
+from ml.tagging.encoder import NAME, Encoder
 from ml.tagging.head import Head
+from ml.tagging.language import foreign
 
 log = structlog.get_logger()
 Band = Literal["apply", "suggest", "leave"]
 SEED = Path(__file__).parent / "seed"
 PRECISION = 0.95
+LANGUAGES = ("en",)
+"""What the seed examples, and the base encoder, are written in."""
+CHAMPION = Path("tagging") / "champion"
+"""Below the folder of models: where promotion puts the model that serves."""
 CHUNK = 512
 """Texts in memory at once, however many are given."""
 
@@ -40,44 +46,82 @@ class Tagging:
 
 
 class Tagger:
-    def __init__(self, encoder: Encoder, head: Head, version: str) -> None:
+    """`load` takes the model that serves, `open` any trained one, `seed` the built-in one."""
+
+    def __init__(
+        self, encoder: Encoder, head: Head, version: str, languages: tuple[str, ...] = LANGUAGES
+    ) -> None:
         self._encoder = encoder
         self._head = head
+        self._languages = languages
         self.version = version
-        self.categories: tuple[Category, ...] = CATEGORIES
+        self.categories = tuple(_category(name) for name in head.categories if name != OUT_OF_SCOPE)
 
     @classmethod
     def load(cls, cache: Path, *, threads: int = 1) -> Tagger:
-        """The tagger trained on the seed examples; built in `cache` on first use, within seconds."""
+        """The champion that lies in `cache`, or else the tagger trained on the seed examples."""
+        champion = cache / CHAMPION
+        return cls.open(champion, cache, threads=threads) if champion.exists() else cls.seed(cache, threads)
+
+    @classmethod
+    def seed(cls, cache: Path, threads: int = 1) -> Tagger:
+        """Built in `cache` on first use, within seconds."""
         encoder = Encoder.load(cache, threads)
         head, version = _seed_head(encoder, cache)
         return cls(encoder, head, version)
+
+    @classmethod
+    def open(cls, folder: Path, cache: Path, *, threads: int = 1) -> Tagger:
+        """A trained model, after its files were verified. `cache` holds the base encoder if it needs it."""
+        manifest, encoder, head = artifact.load(folder, cache, threads)
+        return cls(encoder, head, manifest.version, manifest.languages)
 
     def tag(self, texts: Sequence[str]) -> list[Tagging]:
         return [tagging for chunk in _chunks(texts, CHUNK) for tagging in self._tag(chunk)]
 
     def _tag(self, texts: Sequence[str]) -> Iterator[Tagging]:
         cleaned = [clean(text) for text in texts]
-        probabilities = self._head.probabilities(self._encoder.encode(cleaned))
-        for text, row in zip(cleaned, probabilities.tolist(), strict=True):
-            scores = dict(zip(self._head.classes, row, strict=True))
-            yield decide(scores, self._head) if has_words(text) else _nothing_to_read(scores)
+        logits = self._head.logits(self._encoder.encode(cleaned))
+        shares = self._head.probabilities(logits).tolist()
+        outside = self._head.outside(logits).tolist()
+        for text, row, stranger in zip(cleaned, shares, outside, strict=True):
+            scores = dict(zip(self._head.categories, row, strict=True))
+            why = self._unreadable(text)
+            yield _left(why, dict.fromkeys(scores, 0.0)) if why else decide(scores, self._head, stranger)
+
+    def _unreadable(self, text: str) -> str:
+        """Why there is nothing that the model could judge; empty when there is."""
+        if not has_words(text):
+            return "there is no text to read"
+        language = foreign(text, self._languages)
+        known = ", ".join(self._languages)
+        return (
+            f"written in a language ({language}) that the model does not cover ({known})" if language else ""
+        )
 
 
-def decide(scores: dict[str, float], head: Head) -> Tagging:
-    """What to do with a text, and why in words."""
+def decide(scores: dict[str, float], head: Head, stranger: bool = False) -> Tagging:  # noqa: FBT001, FBT002  # a fact of the text
+    """What to do with a text, and why in words. A stranger is unlike anything trained on."""
     (best, confidence), (second, runner_up) = sorted(scores.items(), key=lambda s: -s[1])[:2]
+    if stranger:
+        return Tagging(None, confidence, "leave", scores, "not a customer query: unlike all known ones")
     if best == OUT_OF_SCOPE:
         return Tagging(None, confidence, "leave", scores, f"not a customer query ({confidence:.2f})")
-    if confidence >= head.apply_at:
+    bands = head.bands[best]
+    if confidence >= bands.apply_at:
         return Tagging(best, confidence, "apply", scores, "clear match")
-    band: Band = "suggest" if confidence >= head.suggest_at else "leave"
+    band: Band = "suggest" if confidence >= bands.suggest_at else "leave"
     reason = f"not sure enough: {best} {confidence:.2f}, then {second} {runner_up:.2f}"
     return Tagging(best if band == "suggest" else None, confidence, band, scores, reason)
 
 
-def _nothing_to_read(scores: dict[str, float]) -> Tagging:
-    return Tagging(None, 0.0, "leave", dict.fromkeys(scores, 0.0), "there is no text to read")
+def _left(why: str, scores: dict[str, float]) -> Tagging:
+    return Tagging(None, 0.0, "leave", scores, why)
+
+
+def _category(slug: str) -> Category:
+    known = {category.slug: category for category in CATEGORIES}
+    return known.get(slug) or Category(slug, slug.replace("-", " ").replace("_", " ").capitalize(), "")
 
 
 def examples(name: str) -> list[tuple[str, str]]:
@@ -89,21 +133,28 @@ def examples(name: str) -> list[tuple[str, str]]:
 
 def _seed_head(encoder: Encoder, cache: Path) -> tuple[Head, str]:
     """The head for these very seed examples and this training code, trained if it is not cached."""
-    code = Path(heads.__file__).read_bytes()
-    seed = hashlib.sha256((SEED / "train.jsonl").read_bytes() + code).hexdigest()[:12]
-    folder = cache / f"head-{NAME}-{seed}"
+    seed = hashlib.sha256((SEED / "train.jsonl").read_bytes() + _training_code()).hexdigest()
+    folder = cache / f"head-{NAME}-{seed[:12]}"
     with FileLock(cache / "head.lock"):
-        if not (folder / "head.json").exists():
-            _train_seed(encoder, folder)
-    version = f"{NAME}/seed-{seed}/{sha256(folder / 'head.safetensors')[:8]}"
-    return Head.load(folder), version
+        if not (folder / artifact.MANIFEST).exists():
+            _train_seed(encoder, folder, seed)
+        manifest = artifact.read(folder)
+    return manifest.head(folder), manifest.version
 
 
-def _train_seed(encoder: Encoder, folder: Path) -> None:
+def _training_code() -> bytes:
+    return b"".join(Path(str(module.__file__)).read_bytes() for module in (heads, calibration, artifact))
+
+
+def _train_seed(encoder: Encoder, folder: Path, seed: str) -> None:
     texts, labels = zip(*examples("train"), strict=True)
-    trained = heads.train(encoder.encode([clean(text) for text in texts]), labels, precision=PRECISION)
+    head = heads.train(encoder.encode([clean(text) for text in texts]), labels, precision=PRECISION)
     with tempfile.TemporaryDirectory(dir=folder.parent) as made:
-        trained.save(Path(made))
+        artifact.save_head(head, Path(made))
+        facts = artifact.Facts(
+            name="seed", mode="few-shot", precision=PRECISION, data_sha256=seed, examples=len(texts)
+        )
+        artifact.seal(Path(made), head, facts)
         shutil.copytree(made, folder, dirs_exist_ok=True)
     log.info("head.trained", examples=len(texts), folder=str(folder))
 

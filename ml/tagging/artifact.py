@@ -1,0 +1,181 @@
+"""A trained model as a plain folder: manifest.json, head.safetensors and, if it was tuned, its own encoder.
+
+Nothing in it is ever executed or unpickled. Every file's checksum stands in the manifest and is verified on
+load; the manifest's own stands in manifest.sha256.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from ml.tagging.calibration import Bands
+from ml.tagging.encoder import WEIGHTS_SHA256, Encoder, sha256
+from ml.tagging.errors import ModelTamperedError, ModelUnavailableError
+from ml.tagging.head import Head
+
+MANIFEST, CHECKSUM = "manifest.json", "manifest.sha256"
+HEAD, ENCODER, TOKENIZER, CARD = "head.safetensors", "encoder.onnx", "tokenizer.json", "MODEL_CARD.md"
+Mode = Literal["few-shot", "head", "full"]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Band(_Frozen):
+    apply_at: float
+    suggest_at: float
+
+
+class Facts(_Frozen):
+    """What is said about a model. `base`: checksum of the weights that training started from."""
+
+    name: str
+    mode: Mode
+    precision: float
+    data_sha256: str
+    examples: int
+    languages: tuple[str, ...] = ("en",)
+    seed: int = 0
+    created: str = ""
+    base: str = WEIGHTS_SHA256
+    settings: dict[str, float | int | str] = {}
+    metrics: dict[str, float] = {}
+
+
+class Manifest(_Frozen):
+    """`owner`: for each label the place of its category."""
+
+    format: Literal[1] = 1
+    facts: Facts
+    labels: tuple[str, ...]
+    categories: tuple[str, ...]
+    owner: tuple[int, ...]
+    temperature: float
+    bands: dict[str, Band]
+    scope_at: float | None
+    files: dict[str, str]
+
+    @property
+    def version(self) -> str:
+        return f"{self.facts.name}/{self.facts.mode}/{self.files[HEAD][:8]}"
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        return self.facts.languages
+
+    def head(self, folder: Path) -> Head:
+        tensors = load_file(folder / HEAD)
+        bands = {name: Bands(band.apply_at, band.suggest_at) for name, band in self.bands.items()}
+        return Head(
+            self.labels,
+            self.categories,
+            self.owner,
+            tensors["weights"],
+            tensors["bias"],
+            self.temperature,
+            bands,
+            self.scope_at,
+        )
+
+
+def save_head(head: Head, folder: Path) -> None:
+    tensors = {"weights": head.weights, "bias": head.bias}
+    save_file({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}, folder / HEAD)
+
+
+def seal(folder: Path, head: Head, facts: Facts) -> Manifest:
+    """Write the manifest, with the checksums of all files that lie in the folder."""
+    present = (file for file in sorted(folder.iterdir()) if file.name not in {MANIFEST, CHECKSUM})
+    manifest = Manifest(
+        facts=facts,
+        labels=head.labels,
+        categories=head.categories,
+        owner=head.owner,
+        temperature=head.temperature,
+        bands={name: Band(apply_at=b.apply_at, suggest_at=b.suggest_at) for name, b in head.bands.items()},
+        scope_at=head.scope_at,
+        files={file.name: sha256(file) for file in present},
+    )
+    (folder / MANIFEST).write_text(manifest.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    (folder / CHECKSUM).write_text(sha256(folder / MANIFEST) + "\n", encoding="utf-8")
+    return manifest
+
+
+def read(folder: Path) -> Manifest:
+    """The manifest, after it and every file it names were verified."""
+    try:
+        sealed = (folder / CHECKSUM).read_text(encoding="utf-8").strip()
+        found = sha256(folder / MANIFEST)
+        text = (folder / MANIFEST).read_text(encoding="utf-8")
+    except FileNotFoundError as exc:
+        raise ModelUnavailableError(
+            f"There is no model in {folder}: {Path(exc.filename).name} is missing. "
+            "Train one with: signalbox tags train DATA --out FOLDER"
+        ) from exc
+    if sealed != found:
+        raise _tampered(folder, MANIFEST)
+    try:
+        manifest = Manifest.model_validate_json(text)
+    except ValidationError as exc:
+        raise ModelTamperedError(
+            f"{folder / MANIFEST} can't be read by this version: {exc.errors()[0]['msg']}. "
+            "Train the model anew."
+        ) from exc
+    for name, expected in manifest.files.items():
+        _verify(folder, name, expected)
+    return manifest
+
+
+def _verify(folder: Path, name: str, expected: str) -> None:
+    if Path(name).name != name:
+        raise ModelTamperedError(
+            f"The model in {folder} names a file outside its folder: {name}. Discard it."
+        )
+    if not (folder / name).is_file():
+        raise ModelUnavailableError(f"The model in {folder} lacks {name}. Copy the folder again, as a whole.")
+    if sha256(folder / name) != expected:
+        raise _tampered(folder, name)
+
+
+def _tampered(folder: Path, name: str) -> ModelTamperedError:
+    return ModelTamperedError(
+        f"{folder / name} was changed after the model was sealed. "
+        "Copy the folder again from where it was trained, or promote the model again."
+    )
+
+
+def load(folder: Path, cache: Path, threads: int = 1) -> tuple[Manifest, Encoder, Head]:
+    manifest = read(folder)
+    try:
+        head = manifest.head(folder)
+    except (SafetensorError, KeyError) as exc:
+        raise _tampered(folder, HEAD) from exc
+    if ENCODER not in manifest.files:
+        if manifest.facts.base != WEIGHTS_SHA256:
+            raise ModelUnavailableError(
+                f"The model in {folder} was trained on another base encoder than the one installed. "
+                "Train it anew."
+            )
+        return manifest, Encoder.load(cache, threads), head
+    return manifest, Encoder(folder / ENCODER, folder / TOKENIZER, threads), head
+
+
+def replace_folder(source: Path, target: Path) -> None:
+    """Put `source` in place of `target`. A reader sees the old folder or the new one.
+
+    `target` is a symbolic link to a folder beside it, for that can be exchanged in one step.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+        link = Path(scratch) / "link"
+        link.symlink_to(os.path.relpath(source, target.parent), target_is_directory=True)
+        link.replace(target)
