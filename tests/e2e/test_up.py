@@ -140,3 +140,22 @@ def test_the_command_line_sees_what_the_running_product_sees(product: Product) -
     product.say(ALICE, "/signalbox ping")
     assert product.cli("plugins", "list").returncode == 0
     assert "core.ping" in product.cli("inbox", "list").stdout
+
+
+def test_texts_are_classified_and_the_models_process_comes_back(product: Product) -> None:
+    token = json.loads((product.data / "secrets.json").read_text())["api"]
+
+    def classified() -> str:
+        answer = product.http.post(
+            f"{product.url}/api/nlp/classify",
+            json={"text": "I returned the order, where is my refund?"},
+            headers={"Authorization": f"Bearer {token}"},
+        )
+        assert answer.status_code in {200, 503}
+        return answer.json()["category"] if answer.status_code == 200 else ""
+
+    assert wait_until(classified, 60, "a category") == "payment-refund"
+    [nlp] = product.find("-m plugins.autotag.serving")
+    nlp.send_signal(signal.SIGKILL)
+    wait_until(lambda: "nlp ended (signal SIGKILL)" in product.output(), what="the word of it")
+    assert wait_until(classified, 60, "a category") == "payment-refund"
