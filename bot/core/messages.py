@@ -204,7 +204,7 @@ class MessageRef(BaseModel):
 
 
 class Input(_Part):
-    """One field of a modal. `options` turns it into a menu."""
+    """One field of a modal. `options` turns it into a menu, `people` into a choice of one person."""
 
     id: str
     label: str
@@ -213,6 +213,7 @@ class Input(_Part):
     multiline: bool = False
     optional: bool = False
     options: tuple[Option, ...] = ()
+    people: bool = False
 
 
 class Modal(_Part):

@@ -8,7 +8,8 @@ marked `@idempotent` is simply called again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Literal, Protocol, TypeVar
 
@@ -82,8 +83,18 @@ class Tickets(Protocol):
 
     def get(self, key: str) -> Ticket: ...
 
+    def create(
+        self, *, project: str, summary: str, description: str, labels: tuple[str, ...], step_key: str
+    ) -> Ticket:
+        """File a ticket, once; a label that holds the step's key makes it found again."""
+        ...
+
     def add_label(self, *, key: str, label: str, step_key: str) -> None:
         """Add one label and leave all others alone."""
+        ...
+
+    def remove_label(self, *, key: str, label: str, step_key: str) -> None:
+        """Remove one label and leave all others alone; nothing happens when it is not there."""
         ...
 
     def comment(self, *, key: str, text: str, step_key: str) -> str:
@@ -94,11 +105,18 @@ class Tickets(Protocol):
 
 
 class Matcher(BaseModel):
+    """A label's condition; a label that is missing counts as empty, as in Alertmanager."""
+
     model_config = ConfigDict(frozen=True)
     name: str
     value: str
     is_regex: bool = False
     is_equal: bool = True
+
+    def fits(self, labels: Mapping[str, str]) -> bool:
+        found = labels.get(self.name, "")
+        same = bool(re.fullmatch(self.value, found)) if self.is_regex else found == self.value
+        return same == self.is_equal
 
 
 class Silence(BaseModel):

@@ -7,9 +7,14 @@ from datetime import datetime
 from typing import Any
 
 from bot.core.errors import Permanent
-from bot.core.events import AlertGroup
+from bot.core.events import Alert, AlertGroup
 from bot.core.ports import Matcher, Silence, idempotent
 from bot.testing.faults import Faulty
+
+
+def _silenced(alert: Alert, active: Iterable[Silence]) -> Alert:
+    ids = [s.id for s in active if s.matchers and all(m.fits(alert.labels) for m in s.matchers)]
+    return alert.model_copy(update={"silenced_by": (*alert.silenced_by, *ids)}) if ids else alert
 
 
 class FakeAlerts(Faulty):
@@ -23,13 +28,25 @@ class FakeAlerts(Faulty):
         """What Alertmanager holds from now on: groups with at least one firing alert."""
         self._groups = tuple(groups)
 
+    def put(self, silence: Silence) -> None:
+        """Make or change a silence elsewhere, as somebody does in Alertmanager's own page."""
+        self._silences[silence.id] = silence
+
     def groups(self) -> Sequence[AlertGroup]:
         with self._call("groups", writes=False):
-            return self._groups
+            return tuple(self._muted(group) for group in self._groups)
 
     def silences(self) -> Sequence[Silence]:
         with self._call("silences", writes=False):
-            return tuple(self._silences.values())
+            return tuple(self._present(silence) for silence in self._silences.values())
+
+    def _present(self, silence: Silence) -> Silence:
+        over = silence.ends_at is not None and silence.ends_at <= self._clock()
+        return silence.model_copy(update={"state": "expired"}) if over else silence
+
+    def _muted(self, group: AlertGroup) -> AlertGroup:
+        active = [s for s in map(self._present, self._silences.values()) if s.state == "active"]
+        return group.model_copy(update={"alerts": tuple(_silenced(a, active) for a in group.alerts)})
 
     def silence(
         self,

@@ -15,6 +15,7 @@ class FakeTickets(Faulty):
         super().__init__("tickets")
         self._tickets: dict[str, Ticket] = {}
         self._comments: dict[str, tuple[str, str]] = {}
+        self._created: dict[str, str] = {}
 
     def add(self, key: str, summary: str = "", description: str = "", **fields: Any) -> Ticket:
         """File a ticket, or change one, as a person would."""
@@ -48,12 +49,31 @@ class FakeTickets(Faulty):
         with self._call("get", writes=False, key=key):
             return self._existing(key)
 
+    def create(
+        self, *, project: str, summary: str, description: str, labels: tuple[str, ...], step_key: str
+    ) -> Ticket:
+        with self._call("create", project=project, summary=summary, labels=labels, step_key=step_key):
+            key = f"{project}-{len(self._tickets) + 1}"
+            self._created[step_key] = key
+            return self.add(key, summary, description, labels=labels)
+
+    def reconcile_create(self, *, step_key: str, **_: Any) -> Ticket | None:
+        key = self._created.get(step_key)
+        return self._tickets[key] if key else None
+
     @idempotent
     def add_label(self, *, key: str, label: str, step_key: str) -> None:
         with self._call("add_label", key=key, label=label, step_key=step_key):
             ticket = self._existing(key)
             if label not in ticket.labels:
                 self._tickets[key] = ticket.model_copy(update={"labels": (*ticket.labels, label)})
+
+    @idempotent
+    def remove_label(self, *, key: str, label: str, step_key: str) -> None:
+        with self._call("remove_label", key=key, label=label, step_key=step_key):
+            ticket = self._existing(key)
+            kept = tuple(known for known in ticket.labels if known != label)
+            self._tickets[key] = ticket.model_copy(update={"labels": kept})
 
     def comment(self, *, key: str, text: str, step_key: str) -> str:
         with self._call("comment", key=key, text=text, step_key=step_key):

@@ -21,6 +21,8 @@ from integrations.jira.source import ticket_of
 
 TIMEOUT_SECONDS = 15
 PROPERTY = "signalbox."
+LABEL = "signalbox-"
+ISSUE_TYPE = "Task"
 PERMISSIONS = ("BROWSE_PROJECTS", "EDIT_ISSUES", "ADD_COMMENTS")
 FIELDS = "summary,description,labels,status,priority,project,reporter,created"
 
@@ -50,12 +52,42 @@ class JiraTickets:
         with _translated(f"read {key}"):
             return ticket_of(self._request("GET", f"{_issue(key)}?fields={FIELDS}"), self._settings.url)
 
+    def create(
+        self, *, project: str, summary: str, description: str, labels: tuple[str, ...], step_key: str
+    ) -> Ticket:
+        """File an issue. Of what Jira lets one search for, a label is what can carry the step's key."""
+        fields = {
+            "project": {"key": project},
+            "issuetype": {"name": ISSUE_TYPE},
+            "summary": " ".join(summary.split())[:255],
+            "description": adf.from_text(description),
+            "labels": [*labels, LABEL + step_key],
+        }
+        with _translated(f"create an issue in {project}"):
+            key = str(self._request("POST", "issue", {"fields": fields})["key"])
+        return self.get(key)
+
+    def reconcile_create(
+        self, *, project: str, summary: str, description: str, labels: tuple[str, ...], step_key: str
+    ) -> Ticket | None:
+        del summary, description, labels
+        query = {"jql": f'project = "{project}" AND labels = "{LABEL}{step_key}"', "fields": ["summary"]}
+        with _translated(f"look for an issue in {project}"):
+            found = self._request("POST", "search/jql", query).get("issues", [])
+        return self.get(str(found[0]["key"])) if found else None
+
     @idempotent
     def add_label(self, *, key: str, label: str, step_key: str) -> None:
         """Add a label as an operation: labels that others set meanwhile stay."""
         del step_key
         with _translated(f"add the label {label!r} to {key}"):
             self._request("PUT", _issue(key), {"update": {"labels": [{"add": label}]}})
+
+    @idempotent
+    def remove_label(self, *, key: str, label: str, step_key: str) -> None:
+        del step_key
+        with _translated(f"remove the label {label!r} from {key}"):
+            self._request("PUT", _issue(key), {"update": {"labels": [{"remove": label}]}})
 
     def comment(self, *, key: str, text: str, step_key: str) -> str:
         """Comment on a ticket; the comment carries the step's key as a property."""

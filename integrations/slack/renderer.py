@@ -246,7 +246,9 @@ def _confirm(confirm: Confirm) -> Json:
 
 def _input(field: Input) -> Json:
     element: Json = {"type": "plain_text_input", "action_id": field.id, "multiline": field.multiline}
-    if field.options:
+    if field.people:
+        element = {"type": "users_select", "action_id": field.id}
+    elif field.options:
         options = [_option(option) for option in field.options[: limits.OPTIONS]]
         element = {"type": "static_select", "action_id": field.id, "options": options}
         chosen = [option for option in options if option["value"] == field.initial]

@@ -20,12 +20,12 @@ def load(ctx: Context, key: str) -> tuple[GroupState | None, int]:
 
 
 def change(ctx: Context, key: str, apply: Change) -> GroupState | None:
-    """Apply a pure change to the newest state and keep it; None when there is nothing to keep."""
+    """Apply a pure change to the newest state and keep it, unless there is nothing new; the state then."""
     for _ in range(_TRIES):
         before, version = load(ctx, key)
         after = apply(before)
         if after is None or after == before:
-            return before if after is not None else None
+            return before
         if ctx.documents.put(f"group:{key}", after.model_dump(mode="json"), version=version):
             _track(ctx, after)
             return after
@@ -33,13 +33,13 @@ def change(ctx: Context, key: str, apply: Change) -> GroupState | None:
 
 
 def open_keys(ctx: Context) -> list[str]:
-    """Groups that fire and that Alertmanager itself has listed."""
+    """Groups that the clock looks after: those that fire, or whose silence is to be ended."""
     found = ctx.documents.get(_OPEN)
     return list(found.data["keys"]) if found else []
 
 
 def _track(ctx: Context, state: GroupState) -> None:
-    wanted = state.status == "firing" and state.confirmed
+    wanted = state.status == "firing" or state.silence_to_end
     for _ in range(_TRIES):
         found = ctx.documents.get(_OPEN)
         keys = set(found.data["keys"]) if found else set()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from bot.core.messages import Block, Severity, Text
-from bot.plugin import Actions, Button, Confirm, Markup, Message, Note, Section, join, link, md, mention
-from plugins.alert_relay.state import Card, GroupState
+from bot.core.messages import Block, Severity
+from bot.plugin import Actions, Markup, Message, Note, Section, Text, join, link, md, mention
+from plugins.alert_relay import history, strip, words
+from plugins.alert_relay.config import AlertRelayConfig
+from plugins.alert_relay.state import Card, GroupState, Line, Silenced
 
 _SEVERITY: dict[str, Severity] = {
     "critical": "critical",
@@ -23,16 +25,17 @@ _SIGN = {
 }
 
 
-def group(state: GroupState, silence_for: timedelta) -> Message:
+def group(state: GroupState, config: AlertRelayConfig) -> Message:
     """The living message; claimed buttons in it are replaced by the kernel."""
     severity = _severity_of(state)
     blocks: list[Block] = [Section(text=_headline(state, severity))]
     blocks += _body(state.card)
-    if state.silenced is not None and state.status == "firing":
-        blocks.append(Section(text=_silenced(state.silenced.until, state.silenced.by)))
+    people = list(_people(state)) if state.status == "firing" else list(_ticket(state))
+    if people:
+        blocks.append(Section(text=join("\n", people)))
     blocks += _foot(state.card)
     if state.status == "firing":
-        blocks.append(Actions(elements=(_silence_button(state, silence_for),)))
+        blocks.append(strip.controls(state, config))
     return Message(
         text=_fallback(state),
         blocks=tuple(blocks),
@@ -44,11 +47,7 @@ def group(state: GroupState, silence_for: timedelta) -> Message:
 def _severity_of(state: GroupState) -> Severity:
     if state.status == "resolved":
         return "good"
-    return "info" if _is_quiet(state) else _SEVERITY.get(state.card.severity, "info")
-
-
-def _is_quiet(state: GroupState) -> bool:
-    return state.card.firing == 0 or state.silenced is not None
+    return "info" if state.is_quiet else _SEVERITY.get(state.card.severity, "info")
 
 
 def _fallback(state: GroupState) -> str:
@@ -63,7 +62,8 @@ def _headline(state: GroupState, severity: Severity) -> Markup:
     if state.status == "resolved":
         return md("{} *{}* resolved after {}", sign, state.card.title, _duration(state))
     tail = f" · {state.card.severity}" if state.card.severity else ""
-    return md("{} *{}*{}\n{}", sign, state.card.title, tail, _counts(state.card))
+    flaps = md(" · :repeat: flapping") if history.is_flapping(state) else ""
+    return md("{} *{}*{}{}\n{}", sign, state.card.title, tail, flaps, _counts(state.card))
 
 
 def _counts(card: Card) -> str:
@@ -73,12 +73,7 @@ def _counts(card: Card) -> str:
 
 def _duration(state: GroupState) -> str:
     end = state.resolved_at or state.started_at
-    minutes = round((end - state.started_at).total_seconds() / 60)
-    if minutes < 1:
-        return "less than a minute"
-    if minutes < 120:
-        return f"{minutes} min"
-    return f"{minutes // 60} h {minutes % 60} min"
+    return words.span((end - state.started_at).total_seconds())
 
 
 def _body(card: Card) -> Iterator[Block]:
@@ -104,8 +99,34 @@ def _changes(card: Card) -> list[Text]:
     return found
 
 
-def _silenced(until: datetime, by: str) -> Markup:
-    return md(":mute: Silenced until {} UTC by {}", f"{until:%H:%M}", mention(by))
+def _people(state: GroupState) -> Iterator[Text]:
+    """Who does what about it, one line each."""
+    if state.acked is not None:
+        yield md(":eyes: {} is on it since {} UTC", mention(state.acked.by), f"{state.acked.at:%H:%M}")
+    if state.assignee and (state.acked is None or state.acked.by != state.assignee):
+        yield md(":bust_in_silhouette: Assigned to {}", mention(state.assignee))
+    for request in state.pending.values():
+        yield md(":hourglass_flowing_sand: {}, asked by {}", request.label, mention(request.by))
+    if state.silenced is not None:
+        yield _silenced(state, state.silenced)
+    yield from _ticket(state)
+
+
+def _silenced(state: GroupState, held: Silenced) -> Markup:
+    part = "" if held.whole else f" {state.card.silenced} alerts"
+    end = f"{held.until:%H:%M} UTC" if held.until.date() == state.started_at.date() else _dated(held.until)
+    text = md(":mute: Silenced{} until {} by {}", part, end, words.person(held.by))
+    text = words.with_comment(text, held.comment)
+    return join("", [text, md(" (or until it is resolved)")]) if held.until_resolved else text
+
+
+def _dated(end: datetime) -> str:
+    return f"{end:%a %d %b %H:%M} UTC"
+
+
+def _ticket(state: GroupState) -> Iterator[Text]:
+    if state.ticket is not None:
+        yield md(":ticket: {}", link(state.ticket.url, state.ticket.key))
 
 
 def _foot(card: Card) -> Iterator[Block]:
@@ -115,22 +136,53 @@ def _foot(card: Card) -> Iterator[Block]:
         yield Note(parts=(card.footnote,))
 
 
-def silence_label(silence_for: timedelta) -> str:
-    return f"Silence {silence_for / timedelta(hours=1):g}h"
+def line(state: GroupState, entry: Line, config: AlertRelayConfig) -> Message:
+    """One change as a short line for the thread."""
+    text = _line_text(state, entry)
+    shown = text.mrkdwn
+    if entry.kind == "ending" and state.silenced is not None:
+        extend = strip.extend_button(state, state.silenced, config)
+        return Message(text=shown, blocks=(Section(text=text), Actions(elements=(extend,))))
+    loud = entry.kind == "escalated"
+    return Message(text=shown, blocks=(Section(text=text),), priority="high" if loud else "low")
 
 
-def _silence_button(state: GroupState, silence_for: timedelta) -> Button:
-    hours = f"{silence_for / timedelta(hours=1):g} h"
-    matching = ", ".join(f"{name}={value}" for name, value in sorted(state.labels.items()) if value)
-    return Button(
-        text=silence_label(silence_for),
-        action="silence",
-        args={"key": state.key, "episode": state.episode},
-        group=state.claim_group,
-        confirm=Confirm(
-            title=f"Silence for {hours}?"[:100],
-            text=f"Nobody is notified about {matching or 'this group'} for {hours}; "
-            f"now {state.card.firing + state.card.silenced} alerts."[:300],
-            ok="Silence",
-        ),
-    )
+def _line_text(state: GroupState, entry: Line) -> Markup:
+    known = _PEOPLE.get(entry.kind) or _ALERTS.get(entry.kind)
+    if known is not None:
+        who = mention(entry.by) if entry.by else ""
+        return md(known, by=who, text=entry.text, asked=mention(entry.text), took=_duration(state))
+    if entry.kind == "ticket":
+        ticket = state.ticket
+        shown = link(ticket.url, ticket.key) if ticket else entry.text
+        return md(":ticket: {} created {}", mention(entry.by), shown)
+    if entry.kind == "escalated":
+        why = md("asked by {}", mention(entry.by)) if entry.by else "nobody has acknowledged it"
+        return md(
+            ":rotating_light: {}: *{}* still fires, {}", words.called(entry.text), state.card.title, why
+        )
+    return _silence_text(entry)
+
+
+_PEOPLE = {
+    "acked": ":eyes: Acknowledged by {by}",
+    "assigned": ":bust_in_silhouette: {by} asks {asked} to take this",
+    "ending": ":hourglass: {by} your silence ends at {text} and this still fires",
+}
+_ALERTS = {
+    "new": ":heavy_plus_sign: New, {text}",
+    "ended": ":heavy_minus_sign: Ended, {text}",
+    "fired_again": ":red_circle: Fires again",
+    "resolved": ":large_green_circle: Resolved after {took}",
+}
+
+
+def _silence_text(entry: Line) -> Markup:
+    if entry.kind == "silence_ended":
+        if entry.by:
+            return md(":loud_sound: Unsilenced by {}", mention(entry.by))
+        return md(":loud_sound: The silence ended")
+    verb = "Silenced" if entry.kind == "silenced" else "Silence changed: now"
+    end = _dated(entry.until) if entry.until else "its end"
+    made = md(":mute: {} until {} by {}", verb, end, words.person(entry.by))
+    return words.with_comment(made, entry.text)

@@ -1,24 +1,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 
-from bot.core.errors import SignalboxError
 from bot.plugin import (
     AlertGroup,
     Click,
     Context,
     Health,
+    Matcher,
     Permanent,
     Plugin,
     Refused,
+    Submission,
     Tick,
+    Transient,
     action,
     on,
     schedule,
+    view,
 )
-from plugins.alert_relay import memory, messages, policy
+from plugins.alert_relay import forms, memory, policy, rounds, silencing, strip, truth, words
 from plugins.alert_relay.config import AlertRelayConfig
+from plugins.alert_relay.desk import Desk
+from plugins.alert_relay.levers import Levers
 from plugins.alert_relay.state import GroupState
 
 
@@ -31,75 +35,140 @@ class AlertRelay(Plugin[AlertRelayConfig]):
         if policy.is_heartbeat(delivered, self.config.heartbeat):
             memory.note_once(ctx, "heartbeat", delivered.key, {"receiver": delivered.receiver})
             return
-        group, confirmed = policy.current(delivered, _listed(ctx))
-        channel = self.config.channel_for({**group.common_labels, **group.group_labels})
+        Desk(self.config, ctx).relay(delivered, truth.try_to_ask(ctx))
 
-        def apply(known: GroupState | None) -> GroupState | None:
-            return policy.advance(
-                known,
-                group,
-                now=ctx.now(),
-                channel=channel,
-                shown=self.config.shown_alerts,
-                confirmed=confirmed,
-                reopen=timedelta(minutes=self.config.reopen_minutes),
-                event_id=ctx.event.id,
-            )
+    @schedule("* * * * * */30")
+    def reconcile(self, tick: Tick, ctx: Context) -> None:  # noqa: ARG002  # one time is like any other
+        """Alertmanager sends no word when a silenced group ends, or when a silence is made elsewhere."""
+        rounds.walk(self.config, ctx)
 
-        self._change(delivered.key, apply, ctx)
+    # -- silences ----------------------------------------------------------------------------------
 
     @action("silence", permission="alerts.silence")
     def silence(self, click: Click, ctx: Context) -> str:
-        state = self._still_firing(click, ctx)
-        chosen = policy.matchers(state.labels)
-        if not chosen:
-            raise Refused(
-                "This group has no labels of its own: the silence would mute every alert. "
-                "Group by a label in Alertmanager's route.",
-                check="breadth",
-            )
-        label = messages.silence_label(self._silence_for)
-        made = ctx.step(
-            "silence",
-            ctx.alerts.silence,
-            matchers=chosen,
-            ends_at=ctx.now() + self._silence_for,
-            created_by=f"slack:{click.user.id}",
-            comment=f"{label} pressed by {click.user.name or click.user.id}",
+        levers = Levers(self.config, ctx, click.user)
+        state = levers.group(click.args)
+        made = levers.silence(
+            state,
+            silencing.of_group(state.labels),
+            ctx.now() + self.config.silence_for,
+            label=strip.label(self.config.silence_for),
         )
-        until = made.ends_at or ctx.now() + self._silence_for
-        if not memory.is_noted(ctx, "silence", state.key):
-            after = {"silence": made.id, "until": until.isoformat()}
-            ctx.audit("alerts.silence", state.card.title, after=after)
-            ctx.records.append("silence", state.key, {"by": click.user.id, "id": made.id})
-        self._change(
-            state.key, lambda known: policy.silenced(known, made.id, until, click.user.id, ctx.event.id), ctx
-        )
-        return f"until {until:%H:%M} UTC"
+        return f"until {made.ends_at or ctx.now():%H:%M} UTC"
 
-    def _still_firing(self, click: Click, ctx: Context) -> GroupState:
-        state, _ = memory.load(ctx, click.args["key"])
-        gone = state is None or state.status == "resolved" or state.episode != click.args["episode"]
-        if state is None or gone:
-            raise Refused("This group is resolved; there is nothing to silence.", check="still-firing")
-        return state
-
-    @schedule("* * * * *")
-    def reconcile(self, tick: Tick, ctx: Context) -> None:  # noqa: ARG002  # every minute is like any other
-        """Alertmanager sends no word when a silenced group ends, or when a silence is made elsewhere."""
-        keys = memory.open_keys(ctx)
-        if not keys:
+    @action("silence-for", permission="alerts.silence")
+    def silence_for(self, click: Click, ctx: Context) -> None:
+        levers = Levers(self.config, ctx, click.user)
+        state, [choice] = levers.group(click.args), click.selected
+        if choice == strip.CUSTOM:
+            modal = forms.silence(state, click.reply_to.channel)
+            ctx.step("form", ctx.chat.open_modal, trigger_id=click.trigger_id, modal=modal)
             return
-        listed = {group.key: group for group in ctx.alerts.groups()}
-        for key in keys:
-            live = listed.get(key)
+        _refuse_twice(state, ctx)
+        levers.silence(
+            state,
+            silencing.of_group(state.labels),
+            levers.ends_at(choice),
+            label=f"Silence for {choice}" if choice in silencing.SPANS else f"Silence until {choice}",
+            until_resolved=choice == silencing.RESOLVED,
+        )
 
-            def apply(known: GroupState | None, live: AlertGroup | None = live) -> GroupState | None:
-                return policy.reconciled(
-                    known, live, now=ctx.now(), shown=self.config.shown_alerts, event_id=ctx.event.id
-                )
+    @view("silence", permission="alerts.silence")
+    def preview_silence(self, form: Submission, ctx: Context) -> None:
+        """Say what the silence would do before it is made."""
+        _answer_in_channel(form, ctx)
+        levers = Levers(self.config, ctx, form.user)
+        state = levers.group(form.private)
+        found = _asked(ctx)
+        chosen = _matchers(form, state, found)
+        span, comment = str(form.values["span"]), str(form.values.get("comment") or "")
+        breadth = self._checked(chosen, state, found)
+        ctx.reply(
+            forms.preview(
+                state,
+                chosen,
+                breadth,
+                span=span,
+                ends_at=levers.ends_at(span),
+                now=ctx.now(),
+                comment=comment,
+            )
+        )
 
-            self._change(key, apply, ctx)
+    @action("confirm-silence", permission="alerts.silence")
+    def confirm_silence(self, click: Click, ctx: Context) -> str:
+        levers = Levers(self.config, ctx, click.user)
+        state, chosen = levers.group(click.args), silencing.parse(click.args["matchers"])
+        if not memory.is_noted(ctx, "silence", state.key):  # its effect was seen: no outage holds it up
+            self._checked(chosen, state, truth.try_to_ask(ctx))
+        span = click.args["span"]
+        made = levers.silence(
+            state,
+            chosen,
+            levers.ends_at(span),
+            label="Silence",
+            comment=click.args["comment"],
+            until_resolved=span == silencing.RESOLVED,
+        )
+        end = words.until(made.ends_at or ctx.now(), ctx.now())
+        ctx.reply(f":mute: Silenced until {end}.")
+        return f"until {end}"
+
+    def _checked(self, chosen: Sequence[Matcher], state: GroupState, found: truth.Truth) -> silencing.Breadth:
+        silencing.check_matchers(chosen)
+        breadth = silencing.breadth(chosen, found.groups or (), state.key)
+        silencing.check_breadth(
+            breadth, most=self.config.max_silenced_alerts, share=self.config.max_silenced_share
+        )
+        return breadth
+
+    @action("unsilence", permission="alerts.silence")
+    def unsilence(self, click: Click, ctx: Context) -> None:
+        levers = Levers(self.config, ctx, click.user)
+        levers.unsilence(levers.group(click.args), str(click.args["silence"]))
+
+    @action("extend", permission="alerts.silence")
+    def extend(self, click: Click, ctx: Context) -> str:
+        """Silence on with the same matchers: Alertmanager lets the later of two silences count."""
+        levers = Levers(self.config, ctx, click.user)
+        state = levers.group(click.args)
+        held = next((s for s in ctx.alerts.silences() if s.id == click.args["silence"]), None)
+        if held is None:
+            raise Refused("Alertmanager does not know this silence any more; make a new one.", check="known")
+        ends_at = max(held.ends_at or ctx.now(), ctx.now()) + self.config.silence_for
+        made = levers.silence(
+            state, held.matchers, ends_at, label="Extend", comment=silencing.readable(held.comment)
+        )
+        return f"until {words.until(made.ends_at or ends_at, ctx.now())}"
+
+    # -- people ------------------------------------------------------------------------------------
+
+    @action("ack", permission="alerts.ack")
+    def acknowledge(self, click: Click, ctx: Context) -> None:
+        levers = Levers(self.config, ctx, click.user)
+        levers.acknowledge(levers.group(click.args))
+
+    @action("more", permission="alerts.ack")
+    def more(self, click: Click, ctx: Context) -> None:
+        levers = Levers(self.config, ctx, click.user)
+        state, [choice] = levers.group(click.args), click.selected
+        match choice:
+            case "me":
+                levers.acknowledge(state, take_over=True)
+            case "ticket":
+                ctx.permissions.require(click.user.id, "alerts.ticket", "create a ticket")
+                levers.ticket(state)
+            case "escalate":
+                levers.escalate(state)
+            case _:
+                modal = forms.assign(state, click.reply_to.channel)
+                ctx.step("form", ctx.chat.open_modal, trigger_id=click.trigger_id, modal=modal)
+
+    @view("assign", permission="alerts.ack")
+    def assign(self, form: Submission, ctx: Context) -> None:
+        _answer_in_channel(form, ctx)
+        levers = Levers(self.config, ctx, form.user)
+        levers.assign(levers.group(form.private), str(form.values["user"]))
 
     def health(self, ctx: Context) -> Health:
         try:
@@ -107,42 +176,43 @@ class AlertRelay(Plugin[AlertRelayConfig]):
         except Permanent as exc:
             return Health(status="degraded", detail=str(exc))
 
-    def _change(self, key: str, apply: memory.Change, ctx: Context) -> None:
-        """Note what happened, keep the new state, show it: in this order, so that a retry loses nothing."""
-        before, _ = memory.load(ctx, key)
-        after = apply(before)
-        if after is None:
-            ctx.log.info("alerts.nothing_new", group=key)
-            return
-        for fact in policy.facts(before, after):
-            memory.note_once(ctx, fact, key, {"title": after.card.title, "severity": after.card.severity})
-        memory.change(ctx, key, apply)
-        self._show_newest(key, ctx)
 
-    def _show_newest(self, key: str, ctx: Context) -> None:
-        """Show until what is shown is what is kept: whoever shows last, shows the newest."""
-        state, version = memory.load(ctx, key)
-        shown = 0
-        while state is not None and version != shown:
-            ctx.step(
-                f"show-{key[:12]}-{version}",
-                ctx.chat.upsert,
-                channel=state.channel,
-                key=state.message_key,
-                message=messages.group(state, self._silence_for),
-            )
-            shown = version
-            state, version = memory.load(ctx, key)
-
-    @property
-    def _silence_for(self) -> timedelta:
-        return timedelta(hours=self.config.silence_hours)
+def _refuse_twice(state: GroupState, ctx: Context) -> None:
+    held = state.silenced
+    if held is not None and held.whole and not memory.is_noted(ctx, "silence", state.key):
+        raise Refused(
+            f"This group is silenced already until {words.until(held.until, ctx.now())} by "
+            f"{held.by.removeprefix('slack:')}. Unsilence it first to choose another time.",
+            check="once",
+        )
 
 
-def _listed(ctx: Context) -> Sequence[AlertGroup] | None:
-    """What Alertmanager holds now; None when it can't be asked, which must not delay the message."""
+def _asked(ctx: Context) -> truth.Truth:
+    """Alertmanager's present state for a preview, which is worth nothing later."""
     try:
-        return ctx.alerts.groups()
-    except SignalboxError as exc:
-        ctx.log.warning("alertmanager.not_asked", error=str(exc))
-        return None
+        return truth.ask(ctx)
+    except Transient as exc:
+        raise Refused(
+            f"{exc} So nobody can say what this would mute; nothing was silenced. Try again in a minute, "
+            "or silence just this group with its button: that is queued.",
+            check="breadth",
+        ) from exc
+
+
+def _matchers(form: Submission, state: GroupState, found: truth.Truth) -> tuple[Matcher, ...]:
+    scope = str(form.values.get("scope") or forms.GROUP)
+    if scope == forms.PICKED:
+        return silencing.parse(str(form.values.get("labels") or ""))
+    if scope == forms.GROUP:
+        return silencing.of_group(state.labels)
+    live = found.group(state.key)
+    alert = next((a for a in (live.alerts if live else ()) if a.fingerprint == scope), None)
+    if alert is None:
+        raise Refused("This alert does not fire any more; nothing was silenced.", check="still-firing")
+    return silencing.of_group(alert.labels)
+
+
+def _answer_in_channel(form: Submission, ctx: Context) -> None:
+    """A form has no channel of its own: answer where its button was pressed."""
+    if ctx.reply_to is not None and form.private.get("channel"):
+        ctx.reply_to = ctx.reply_to.model_copy(update={"channel": form.private["channel"]})

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from bot.plugin import Alert, AlertGroup, Matcher
-from plugins.alert_relay import card
-from plugins.alert_relay.state import GroupState, Mark, Silenced, Status
+from bot.plugin import Alert, AlertGroup, Silence
+from plugins.alert_relay import card, history, silencing
+from plugins.alert_relay.state import Acked, GroupState, Mark, Pending, Silenced, Status, TicketLink
 
 KEPT_MARKS = 2000
+STALE_REQUEST = timedelta(minutes=30)
 
 
 def current(delivered: AlertGroup, listed: Sequence[AlertGroup] | None) -> tuple[AlertGroup, bool]:
@@ -70,6 +71,8 @@ def advance(
     confirmed: bool,
     reopen: timedelta,
     event_id: str,
+    silences: Sequence[Silence] | None = None,
+    escalate_after: timedelta | None = None,
 ) -> GroupState | None:
     """The next state, or None when the delivery tells nothing new."""
     if known is not None and known.event_id == event_id:
@@ -79,6 +82,8 @@ def advance(
     names = card.names(group)
     started = min((a.starts_at for a in group.firing()), default=None)
     base = _opened(known, group, channel, started or now, now, reopen)
+    base = _started(known, base, group, now, escalate_after)
+    base = with_silence(base, group, silences, now)
     resolved_at = None if group.firing() else _end(group, base, now)
     newest = card.make(group, names, base.marks, shown=shown, confirmed=confirmed, now=now)
     if base == known and known.confirmed == confirmed and card.same(newest, known.card):
@@ -86,6 +91,7 @@ def advance(
     return base.model_copy(
         update={
             "card": newest,
+            "routing": {**group.common_labels, **group.group_labels},
             "status": "firing" if group.firing() else "resolved",
             "resolved_at": resolved_at,
             "confirmed": confirmed or base.confirmed,
@@ -121,17 +127,44 @@ def _opened(
                 "started_at": started,
                 "silences": 0,
                 "silenced": None,
+                "pending": {},
+                "acked": None,
+                "assignee": "",
+                "ticket": None,
+                "history": (),
+                "has_csv": False,
                 "marks": {f: m for f, m in known.marks.items() if m.status == "resolved"},
             }
         )
-    return expire_silence(known, now)
+    return known
 
 
-def expire_silence(state: GroupState, now: datetime) -> GroupState:
-    """A silence that ran out makes room for another one."""
-    if state.silenced is None or state.silenced.until > now:
+def _started(
+    known: GroupState | None,
+    base: GroupState,
+    group: AlertGroup,
+    now: datetime,
+    escalate_after: timedelta | None,
+) -> GroupState:
+    """A group that starts firing needs somebody anew: whoever acknowledged it had seen its end."""
+    if not group.firing() or (known is not None and known.status == "firing"):
+        return base
+    due = now + escalate_after if escalate_after is not None else None
+    starts = history.started(base, now)
+    return base.model_copy(
+        update={"acked": None, "escalate_at": due, "escalations": 0, "fired": starts, "resolved_at": None}
+    )
+
+
+def with_silence(
+    state: GroupState, group: AlertGroup, silences: Sequence[Silence] | None, now: datetime
+) -> GroupState:
+    """The silence by Alertmanager's present state; one that is over makes room for another."""
+    found = silencing.on_group(state.silenced, group.firing(), silences, now)
+    if found == state.silenced:
         return state
-    return state.model_copy(update={"silenced": None, "silences": state.silences + 1})
+    freed = state.silenced is not None and state.silenced.whole and not (found and found.whole)
+    return state.model_copy(update={"silenced": found, "silences": state.silences + freed})
 
 
 def _end(group: AlertGroup, base: GroupState, now: datetime) -> datetime:
@@ -158,17 +191,21 @@ def _mark(alert: Alert, names: Mapping[str, str], known: Mark | None) -> Mark:
 
 
 def reconciled(
-    known: GroupState | None, live: AlertGroup | None, *, now: datetime, shown: int, event_id: str
+    known: GroupState | None,
+    live: AlertGroup | None,
+    *,
+    now: datetime,
+    shown: int,
+    event_id: str,
+    silences: Sequence[Silence] | None,
 ) -> GroupState | None:
     """The state by what Alertmanager lists now; None when it agrees with what is shown."""
     if known is None or known.status == "resolved" or not known.confirmed:
         return None
-    if known.event_id == event_id:
-        return known
     if live is None:
         return _closed(known, now, event_id)
-    base = expire_silence(known, now)
     group = live.model_copy(update={"group_labels": known.labels})
+    base = with_silence(without_stale_requests(known, now), group, silences, now)
     names = card.names(group)
     newest = card.make(group, names, base.marks, shown=shown, confirmed=True, now=now)
     # Links of the notification are richer than those of the list.
@@ -195,20 +232,63 @@ def _closed(state: GroupState, now: datetime, event_id: str) -> GroupState:
     )
 
 
-def matchers(labels: Mapping[str, str]) -> tuple[Matcher, ...]:
-    """Matchers that fit this group and no broader one; empty values would match what lacks the label."""
-    return tuple(Matcher(name=name, value=value) for name, value in sorted(labels.items()) if value)
+def without_stale_requests(state: GroupState, now: datetime) -> GroupState:
+    """Requests that nobody works on any more make room."""
+    alive = {kind: request for kind, request in state.pending.items() if now - request.at < STALE_REQUEST}
+    return state if alive == state.pending else state.model_copy(update={"pending": alive})
 
 
-def silenced(
-    known: GroupState | None, silence_id: str, until: datetime, user: str, event_id: str
-) -> GroupState | None:
+def requested(known: GroupState | None, kind: str, request: Pending) -> GroupState | None:
+    """Take the right to do something for this group, unless somebody else has it."""
     if known is None:
         return None
-    made = Silenced(id=silence_id, until=until, by=user)
-    return (
-        known if known.silenced == made else known.model_copy(update={"silenced": made, "event_id": event_id})
-    )
+    held = without_stale_requests(known, request.at).pending.get(kind)
+    if held is not None and held.event_id != request.event_id:
+        return known
+    return known.model_copy(update={"pending": {**known.pending, kind: held or request}})
+
+
+def released(known: GroupState | None, kind: str) -> GroupState | None:
+    if known is None:
+        return None
+    return known.model_copy(update={"pending": {k: p for k, p in known.pending.items() if k != kind}})
+
+
+def silenced(known: GroupState | None, made: Silenced) -> GroupState | None:
+    """A silence was made here; Alertmanager will confirm it with the next look."""
+    done = released(known, "silence")
+    if done is None or (done.silenced is not None and done.silenced.id == made.id):
+        return done
+    return done.model_copy(update={"silenced": made})
+
+
+def unsilenced(known: GroupState | None, silence_id: str) -> GroupState | None:
+    if known is None or known.silenced is None or known.silenced.id != silence_id:
+        return known
+    return known.model_copy(update={"silenced": None, "silences": known.silences + known.silenced.whole})
+
+
+def acknowledged(known: GroupState | None, user: str, now: datetime, *, take_over: bool) -> GroupState | None:
+    """Somebody is on it; from another person it is taken only on purpose."""
+    if known is None or known.status == "resolved":
+        return known
+    if known.acked is not None and (known.acked.by == user or not take_over):
+        return known
+    return known.model_copy(update={"acked": Acked(by=user, at=now), "assignee": user, "escalate_at": None})
+
+
+def assigned(known: GroupState | None, user: str, by: str, now: datetime) -> GroupState | None:
+    """Hand it to a person: who accepts for oneself has acknowledged it, another person is still to."""
+    if user == by:
+        return acknowledged(known, user, now, take_over=True)
+    if known is None or known.status == "resolved":
+        return known
+    return known.model_copy(update={"assignee": user})
+
+
+def ticketed(known: GroupState | None, ticket: TicketLink) -> GroupState | None:
+    done = released(known, "ticket")
+    return done and done.model_copy(update={"ticket": ticket})
 
 
 def facts(before: GroupState | None, after: GroupState) -> list[str]:

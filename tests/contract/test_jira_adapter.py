@@ -104,6 +104,13 @@ def test_a_label_is_added_beside_those_that_others_set_meanwhile(
     assert sorted(jira.get(key).labels) == ["by-hand", "payments", "vip"]
 
 
+def test_a_label_is_removed_and_the_others_stay(jira: JiraTickets, key: str) -> None:
+    jira.add_label(key=key, label="payments", step_key=step())
+    jira.remove_label(key=key, label="payments", step_key=step())
+    jira.remove_label(key=key, label="payments", step_key=step())
+    assert jira.get(key).labels == ("vip",)
+
+
 def comments(site: str, key: str) -> list[dict[str, Any]]:
     url = f"{site}/jira/rest/api/3/issue/{key}/comment"
     found: list[dict[str, Any]] = httpx2.get(url, auth=(EMAIL, TOKEN)).raise_for_status().json()["comments"]
@@ -133,6 +140,42 @@ def test_a_comment_whose_answer_was_lost_is_found_not_repeated(
         jira.comment(**wanted)
     assert jira.reconcile_comment(**wanted) == comments(site, key)[0]["id"]
     assert len(comments(site, key)) == 1
+
+
+def filing(**changed: Any) -> dict[str, Any]:
+    wanted = {
+        "project": "SUP",
+        "summary": "Checkout fails",
+        "description": "Since noon.",
+        "labels": ("alert",),
+    }
+    return {**wanted, "step_key": step(), **changed}
+
+
+def test_a_ticket_is_filed_and_found_again_by_its_step(jira: JiraTickets) -> None:
+    wanted = filing()
+    assert jira.reconcile_create(**wanted) is None
+    made = jira.create(**wanted)
+    assert (made.project, made.summary, made.description) == ("SUP", "Checkout fails", "Since noon.")
+    assert "alert" in made.labels
+    assert made.url.endswith(f"/browse/{made.key}")
+    assert jira.reconcile_create(**wanted) == made
+    assert jira.reconcile_create(**filing()) is None
+
+
+def test_a_ticket_whose_answer_was_lost_is_found_not_repeated(jira: JiraTickets, page: httpx2.Client) -> None:
+    fault(page, method="POST", drop_after=True, count=1)
+    wanted = filing()
+    with pytest.raises(Transient):
+        jira.create(**wanted)
+    found = jira.reconcile_create(**wanted)
+    assert found is not None
+    assert found.summary == "Checkout fails"
+
+
+def test_an_unknown_project_is_refused_with_its_name(jira: JiraTickets) -> None:
+    with pytest.raises(Permanent, match="NOPE"):
+        jira.create(**filing(project="NOPE"))
 
 
 def test_the_bots_account_is_known(jira: JiraTickets) -> None:

@@ -1,0 +1,37 @@
+"""Small pieces of text that messages, lines and answers share."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from bot.plugin import Markup, Text, join, md, mention
+
+
+def person(created_by: str) -> Text:
+    """Who made something: a mention when it was done here, the name that Alertmanager keeps otherwise."""
+    user = created_by.removeprefix("slack:")
+    return mention(user) if user != created_by else (created_by[:60] or "somebody")
+
+
+def called(target: str) -> Text:
+    """A mention of a person or of a user group, by its id."""
+    is_group = target.startswith("S") and target.isalnum()
+    return Markup(mrkdwn=f"<!subteam^{target}>") if is_group else mention(target)
+
+
+def until(end: datetime, now: datetime) -> str:
+    """The time of an end, with the day when it is not today."""
+    return f"{end:%H:%M} UTC" if end.date() == now.date() else f"{end:%a %d %b %H:%M} UTC"
+
+
+def span(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    if minutes < 1:
+        return "less than a minute"
+    if minutes < 120:
+        return f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def with_comment(text: Markup, comment: str) -> Markup:
+    return join("", [text, md(": {}", comment)]) if comment else text
