@@ -9,7 +9,7 @@ import time
 
 from benchmarks import report
 
-NAMES = ("front", "intake", "answer", "startup", "tagging")
+NAMES = ("front", "intake", "answer", "startup", "tagging", "classify")
 
 
 def main() -> None:

@@ -25,13 +25,13 @@ def serve(settings: Settings) -> None:
     """Serve until told to stop; what was accepted is answered first."""
     configure_logs(settings, known_secrets(settings))
     gc.disable()  # what is imported stays
-    model = loading(cache_of(settings), settings.nlp.threads)
+    model = loading(cache_of(settings))
     # The model loads in a thread while these are imported.
     import uvicorn  # noqa: PLC0415
 
     from plugins.autotag.serving.app import Service, build  # noqa: PLC0415
 
-    app = build(Service(model, settings.nlp.max_queue))
+    app = build(Service(model, settings.nlp.max_queue, settings.nlp.threads))
     gc.enable()
     # The event loop gets its turn back after 1 ms, not 5, while the other thread tags.
     sys.setswitchinterval(0.001)

@@ -32,9 +32,10 @@ class Service:
     loading: the model to be; until it is there, callers are told to come again.
     """
 
-    def __init__(self, loading: Future[Model], max_queue: int) -> None:
+    def __init__(self, loading: Future[Model], max_queue: int, threads: int = 1) -> None:
         self._loading = loading
         self._max_queue = max_queue
+        self._threads = threads
         self._model: Model | None = None
         self._engine: Engine[dict[str, Any]] | None = None
 
@@ -50,7 +51,7 @@ class Service:
             self._model = await asyncio.wrap_future(self._loading)
         except Exception:  # noqa: BLE001  # logged where it happened; `_absence` tells it to callers
             return
-        self._engine = Engine(self._model.tag, self._max_queue)
+        self._engine = Engine(self._model.tag, self._max_queue, self._threads)
         log.info("nlp.ready", model=self._model.version)
         await self._engine.run()
 

@@ -2,7 +2,8 @@
 
 So a lone text never waits for company, and the busier it gets the larger the batches are (continuous
 batching). Requests take turns text by text: a thousand texts of one caller do not hold up another's single
-one. All state belongs to the event loop; one thread computes.
+one. All state belongs to the event loop. Each thread computes a batch of its own on one core: while one is in
+the encoder, which needs no interpreter, another reads and decides.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-BATCH_TOKENS = 2048
-"""About 40 ms on two cores: as long as a text may have to wait for the batch before its own."""
+BATCH_TOKENS = 1024
+"""About 50 ms on a core: as long as a text may have to wait for the batch before its own."""
 _CHARACTERS_PER_TOKEN = 4
 _MOST_TOKENS = 256
 T = TypeVar("T")
@@ -30,31 +31,44 @@ class _Request(Generic[T]):
     texts: Sequence[str]
     answer: asyncio.Future[list[T]]
     begun: int = 0
-    found: list[T] = field(default_factory=list)
+    found: dict[int, T] = field(default_factory=dict)
 
     @property
     def left(self) -> int:
         return len(self.texts) - self.begun
 
-    def add(self, found: T) -> None:
-        """Texts are begun in their order and batches end in theirs, so answers come in order too."""
-        self.found.append(found)
+    def add(self, number: int, found: T) -> None:
+        self.found[number] = found
         if len(self.found) == len(self.texts) and not self.answer.done():
-            self.answer.set_result(self.found)
+            self.answer.set_result([self.found[place] for place in range(len(self.texts))])
+
+
+@dataclass(frozen=True)
+class _Place(Generic[T]):
+    """One text of a request."""
+
+    request: _Request[T]
+    number: int
+
+    @property
+    def text(self) -> str:
+        return self.request.texts[self.number]
 
 
 class Engine(Generic[T]):
     """Args:
-    tag: answers a list of texts, in their order; called in one thread.
+    tag: answers a list of texts, in their order; called by several threads at a time.
     max_queue: texts that may wait; with more, `classify` raises QueueFullError at once.
+    threads: batches that are computed at a time.
     """
 
-    def __init__(self, tag: Callable[[Sequence[str]], Sequence[T]], max_queue: int) -> None:
+    def __init__(self, tag: Callable[[Sequence[str]], Sequence[T]], max_queue: int, threads: int = 1) -> None:
         self._tag = tag
         self._max_queue = max_queue
         self._waiting: deque[_Request[T]] = deque()
         self._work = asyncio.Event()
-        self._thread = ThreadPoolExecutor(1, "tagger")
+        self._threads = threads
+        self._pool = ThreadPoolExecutor(threads, "tagger")
         self.queued = 0
 
     async def classify(self, texts: Sequence[str]) -> list[T]:
@@ -76,44 +90,47 @@ class Engine(Generic[T]):
     async def run(self) -> None:
         """Work until cancelled."""
         try:
-            while True:
-                await self._work.wait()
-                batch = self._take()
-                if batch:
-                    await self._compute(batch)
-                else:
-                    self._work.clear()
+            await asyncio.gather(*(self._serve() for _ in range(self._threads)))
         finally:
-            self._thread.shutdown(wait=False, cancel_futures=True)
+            self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _take(self) -> list[tuple[_Request[T], str]]:
-        """One text of each request in turn, until the batch is full or nothing waits."""
-        batch: list[tuple[_Request[T], str]] = []
-        budget = BATCH_TOKENS
-        while self._waiting and budget > 0:
+    async def _serve(self) -> None:
+        while True:
+            await self._work.wait()
+            batch = self._take()
+            if batch:
+                await self._compute(batch)
+            else:
+                self._work.clear()
+
+    def _take(self) -> list[_Place[T]]:
+        """One text of each request in turn, until the batch is full or this thread has its share."""
+        batch: list[_Place[T]] = []
+        budget, share = BATCH_TOKENS, -(-self.queued // self._threads)
+        while self._waiting and budget > 0 and len(batch) < share:
             request = self._waiting.popleft()
             if not request.left:  # its caller hung up
                 continue
-            text = request.texts[request.begun]
-            batch.append((request, text))
-            budget -= _tokens(text)
+            place = _Place(request, request.begun)
+            batch.append(place)
+            budget -= _tokens(place.text)
             request.begun += 1
             self.queued -= 1
             if request.left:
                 self._waiting.append(request)
         return batch
 
-    async def _compute(self, batch: Sequence[tuple[_Request[T], str]]) -> None:
-        texts = [text for _, text in batch]
+    async def _compute(self, batch: Sequence[_Place[T]]) -> None:
+        texts = [place.text for place in batch]
         try:
-            found = await asyncio.get_running_loop().run_in_executor(self._thread, self._tag, texts)
+            found = await asyncio.get_running_loop().run_in_executor(self._pool, self._tag, texts)
         except Exception as exc:  # noqa: BLE001  # the callers' to hear, whatever it is; the next batch may work
-            for request, _ in batch:
-                if not request.answer.done():
-                    request.answer.set_exception(exc)
+            for place in batch:
+                if not place.request.answer.done():
+                    place.request.answer.set_exception(exc)
             return
-        for (request, _), one in zip(batch, found, strict=True):
-            request.add(one)
+        for place, one in zip(batch, found, strict=True):
+            place.request.add(place.number, one)
 
 
 def _tokens(text: str) -> int:

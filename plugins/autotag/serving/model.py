@@ -18,19 +18,19 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class Model:
-    """`tag` gives one prediction a text, in their order."""
+    """`tag` gives one prediction a text, in their order; several threads may call it."""
 
     version: str
     tag: Callable[[Sequence[str]], list[dict[str, Any]]]
 
 
-def loading(cache: Path, threads: int) -> Future[Model]:
+def loading(cache: Path) -> Future[Model]:
     """The model to be; the future's exception says in a sentence why there is none."""
     future: Future[Model] = Future()
 
     def work() -> None:
         try:
-            future.set_result(load(cache, threads))
+            future.set_result(load(cache))
         except Exception as exc:  # noqa: BLE001  # told by /health and in the log; the process stays up to tell it
             log.error("model.not_loaded", error=str(exc))
             future.set_exception(exc)
@@ -39,13 +39,13 @@ def loading(cache: Path, threads: int) -> Future[Model]:
     return future
 
 
-def load(cache: Path, threads: int) -> Model:
+def load(cache: Path) -> Model:
     # Imported here, in a thread of its own: the server's imports go on meanwhile.
     from ml.tagging import Tagger  # noqa: PLC0415
     from ml.tagging.encoder import MAX_TOKENS  # noqa: PLC0415
 
     cache.mkdir(parents=True, exist_ok=True)
-    tagger = Tagger.load(cache, threads=threads)
+    tagger = Tagger.load(cache)  # one core a batch; the engine computes several batches at a time
 
     def tag(texts: Sequence[str]) -> list[dict[str, Any]]:
         found = zip(texts, tagger.tag(texts), strict=True)
