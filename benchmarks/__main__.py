@@ -9,12 +9,14 @@ import time
 
 from benchmarks import report
 
-NAMES = ("front", "intake", "answer", "startup", "tagging", "classify")
+NAMES = ("front", "intake", "answer", "startup", "tagging", "tagging_accuracy", "classify")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one or more of: {', '.join(NAMES)}")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", type=_name, help=f"one or more of: {', '.join(NAMES)}"
+    )
     parser.add_argument("--write", action="store_true", help="write the sections into docs/benchmarks.md")
     parser.add_argument("--quick", action="store_true", help="a tenth of the work: does it run at all?")
     given = parser.parse_args()
@@ -23,6 +25,10 @@ def main() -> None:
     wanted = [name for name in NAMES if not given.names or name in given.names]
     for number, name in enumerate(wanted, 1):
         _run(name, f"[{number}/{len(wanted)}] {name}", quick=given.quick, write=given.write)
+
+
+def _name(given: str) -> str:
+    return given.replace("-", "_")
 
 
 def _run(name: str, label: str, *, quick: bool, write: bool) -> None:

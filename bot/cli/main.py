@@ -7,7 +7,7 @@ from importlib import metadata
 
 import typer
 
-from bot.cli import doctor, inbox, plugins, run
+from bot.cli import doctor, extensions, inbox, plugins, run
 from bot.core.errors import SignalboxError
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ def version() -> None:
 
 def main() -> None:
     try:
+        extensions.register(app, sys.argv[1:])
         app()
     except SignalboxError as exc:
         sys.stderr.write(f"signalbox: {exc}\n")

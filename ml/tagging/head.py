@@ -59,20 +59,30 @@ class Head:
         return below
 
 
-def train(embeddings: Matrix, labels: Sequence[str], *, precision: float, seed: int = 0) -> Head:
+def train(
+    embeddings: Matrix,
+    labels: Sequence[str],
+    *,
+    precision: float,
+    seed: int = 0,
+    homes: Mapping[str, str] | None = None,
+) -> Head:
     """Fit on few examples, each of which is also used, out of fold, to calibrate and choose the bands.
 
-    `precision` is the wanted share of right tags among those applied without asking.
+    `precision` is the wanted share of right tags among those applied without asking; `homes` the category
+    of each label, where labels are finer than categories.
     """
     names = tuple(sorted(set(labels)))
+    owned = [(homes or {}).get(name, name) for name in names]
+    categories = tuple(sorted(set(owned)))
+    owner = np.array([categories.index(home) for home in owned])
     numbers = np.array([names.index(label) for label in labels], np.int64)
     logits = _out_of_fold(embeddings, numbers, len(names), seed)
-    owner = np.arange(len(names))
     temperature = calibration.temperature(logits, numbers, owner)
-    shares = softmax((logits / temperature).astype(np.float32))
-    bands = calibration.bands(shares, numbers, names, precision)
+    shares = rolled_up(softmax((logits / temperature).astype(np.float32)), owner, len(categories))
+    bands = calibration.bands(shares, owner[numbers], categories, precision)
     weights, bias = fit(embeddings, numbers, len(names))
-    return Head(names, names, tuple(range(len(names))), weights, bias, temperature, bands)
+    return Head(names, categories, tuple(owner.tolist()), weights, bias, temperature, bands)
 
 
 def fit(embeddings: Matrix, labels: Labels, classes: int, l2: float = L2) -> tuple[Matrix, Matrix]:

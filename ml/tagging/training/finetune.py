@@ -1,0 +1,188 @@
+"""Fine-tunes all layers of the encoder together with a head. The one module that needs torch.
+
+AdamW (Loshchilov & Hutter, 2019) with linear warm-up and decay, layer-wise learning rates (Howard & Ruder,
+2018) and label smoothing. The pooling is the serving graph's: the mean over tokens, scaled to length 1. The
+table of word vectors stays as it is: most of its rows would never be seen in training.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from tokenizers import Tokenizer
+from torch.nn import functional
+from transformers import AutoModel
+
+from ml.tagging.training.recipe import Recipe
+
+Matrix = npt.NDArray[np.float32]
+Labels = npt.NDArray[np.int64]
+Progress = Callable[[str, float], None]
+"""Told what is going on, and how much of it is done, from 0 to 1."""
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Texts with the numbers of their classes; -1 means none of them: such texts teach to be unsure."""
+
+    texts: Sequence[str]
+    labels: Labels
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """The encoder's weights by name, and a head for `scale` times its embeddings."""
+
+    encoder: dict[str, Matrix]
+    weights: Matrix
+    bias: Matrix
+    history: tuple[tuple[float, float], ...]
+    """Validation loss and accuracy after each epoch."""
+
+
+def tune(
+    base: Path, train: Examples, valid: Examples, classes: int, recipe: Recipe, progress: Progress
+) -> Tuned:
+    """`base` is a folder with config.json, model.safetensors and tokenizer.json."""
+    torch.manual_seed(recipe.seed)
+    model = _Model(base, classes, recipe)
+    steps = recipe.epochs * math.ceil(len(train.texts) / recipe.batch)
+    optimiser = torch.optim.AdamW(model.groups(), fused=True)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, steps, recipe.warmup))
+    best, kept, history, waited, done = math.inf, model.state(), [], 0, 0
+    draw = np.random.default_rng(recipe.seed)
+    tokens, held = model.tokens(train.texts), model.tokens(valid.texts)
+    for epoch in range(recipe.epochs):
+        model.train(on=True)
+        for rows in _batches(tokens, recipe.batch, draw):
+            loss = model.loss([tokens[row] for row in rows], train.labels[rows], recipe.smoothing)
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimiser.step()
+            schedule.step()
+            done += 1
+            progress(f"epoch {epoch + 1} of {recipe.epochs}", done / steps)
+        history.append(model.validate(held, valid.labels))
+        waited = 0 if history[-1][0] < best else waited + 1
+        if not waited:
+            best, kept = history[-1][0], model.state()
+        if waited >= recipe.patience:
+            break
+    encoder, head = kept
+    weights = head["weight"].numpy().T.copy()
+    return Tuned(encoder, weights, head["bias"].numpy().copy(), tuple(history))
+
+
+class _Model:
+    def __init__(self, base: Path, classes: int, recipe: Recipe) -> None:
+        self._recipe = recipe
+        self._bert = AutoModel.from_pretrained(base, local_files_only=True, add_pooling_layer=False)
+        self._bert.embeddings.word_embeddings.weight.requires_grad_(False)  # noqa: FBT003  # torch's name
+        self._head = torch.nn.Linear(self._bert.config.hidden_size, classes)
+        torch.nn.init.zeros_(self._head.weight)
+        torch.nn.init.zeros_(self._head.bias)
+        self._tokenizer = Tokenizer.from_file(str(base / "tokenizer.json"))
+        self._tokenizer.enable_truncation(recipe.max_tokens)
+        self._tokenizer.no_padding()
+
+    def tokens(self, texts: Sequence[str]) -> list[list[int]]:
+        return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(list(texts))]
+
+    def parameters(self) -> list[Any]:
+        trained = [p for p in self._bert.parameters() if p.requires_grad]
+        return [*trained, *self._head.parameters()]
+
+    def groups(self) -> list[dict[str, Any]]:
+        """Parameters with their learning rates: the lower the layer, the slower."""
+        recipe, layers = self._recipe, self._bert.encoder.layer
+        parts = [(self._head, recipe.head_rate)]
+        parts += [
+            (layer, recipe.rate * recipe.layer_decay ** (len(layers) - 1 - number))
+            for number, layer in enumerate(layers)
+        ]
+        parts.append((self._bert.embeddings, recipe.rate * recipe.layer_decay ** len(layers)))
+        return [group for part, rate in parts for group in self._decayed(part, rate)]
+
+    def _decayed(self, part: Any, rate: float) -> list[dict[str, Any]]:
+        """Biases and norms are not pulled to zero."""
+        wanted = [p for p in part.parameters() if p.requires_grad]
+        matrices, vectors = [p for p in wanted if p.ndim > 1], [p for p in wanted if p.ndim == 1]
+        return [
+            {"params": matrices, "lr": rate, "weight_decay": self._recipe.weight_decay},
+            {"params": vectors, "lr": rate, "weight_decay": 0.0},
+        ]
+
+    def logits(self, tokens: Sequence[list[int]]) -> Any:
+        length = max(map(len, tokens))
+        ids = torch.zeros(len(tokens), length, dtype=torch.long)
+        mask = torch.zeros(len(tokens), length, dtype=torch.long)
+        for row, text in enumerate(tokens):
+            ids[row, : len(text)] = torch.tensor(text)
+            mask[row, : len(text)] = 1
+        with torch.autocast("cpu", torch.bfloat16, enabled=_has_bf16()):
+            hidden = self._bert(input_ids=ids, attention_mask=mask).last_hidden_state
+        pooled = functional.normalize((hidden.float() * mask.unsqueeze(-1)).sum(1), dim=1)
+        return self._head(pooled * self._recipe.scale)
+
+    def loss(self, tokens: Sequence[list[int]], labels: Labels, smoothing: float) -> Any:
+        logits = functional.log_softmax(self.logits(tokens), dim=1)
+        numbers = torch.from_numpy(labels)
+        known = numbers >= 0
+        share = torch.where(known, smoothing, 1.0).unsqueeze(1) / logits.shape[1]
+        picked = logits.gather(1, numbers.clamp(min=0).unsqueeze(1)).squeeze(1)
+        own = picked * torch.where(known, 1.0 - smoothing, 0.0)
+        return -(own + (share * logits).sum(1)).mean()
+
+    def validate(self, tokens: Sequence[list[int]], labels: Labels) -> tuple[float, float]:
+        self.train(on=False)
+        order = sorted(range(len(tokens)), key=lambda row: len(tokens[row]))
+        losses, right = 0.0, 0
+        with torch.inference_mode():
+            for start in range(0, len(order), 128):
+                rows = order[start : start + 128]
+                logits, wanted = self.logits([tokens[row] for row in rows]), torch.from_numpy(labels[rows])
+                losses += float(functional.cross_entropy(logits, wanted, reduction="sum"))
+                right += int((logits.argmax(1) == wanted).sum())
+        return losses / len(order), right / len(order)
+
+    def train(self, *, on: bool) -> None:
+        self._bert.train(on)
+
+    def state(self) -> tuple[dict[str, Matrix], dict[str, Any]]:
+        encoder = {name: tensor.detach().numpy().copy() for name, tensor in self._bert.state_dict().items()}
+        return encoder, copy.deepcopy(self._head.state_dict())
+
+
+def _batches(tokens: Sequence[list[int]], size: int, draw: np.random.Generator) -> Iterator[list[int]]:
+    """Random batches of texts of about the same length: lengths are sorted within large random pools."""
+    order = draw.permutation(len(tokens))
+    pool = size * 16
+    made = []
+    for start in range(0, len(order), pool):
+        rows = sorted(order[start : start + pool].tolist(), key=lambda row: len(tokens[row]))
+        made += [rows[at : at + size] for at in range(0, len(rows), size)]
+    for number in draw.permutation(len(made)):
+        yield made[number]
+
+
+def _rate(step: int, steps: int, warmup: float) -> float:
+    rising = step / max(1.0, warmup * steps)
+    return min(rising, max(0.0, (steps - step) / max(1.0, (1 - warmup) * steps)))
+
+
+def _has_bf16() -> bool:
+    return bool(torch.backends.cpu.get_cpu_capability().startswith("AVX512")) and "avx512_bf16" in _flags()
+
+
+def _flags() -> str:
+    file = Path("/proc/cpuinfo")
+    return file.read_text() if file.exists() else ""

@@ -1,0 +1,189 @@
+"""signalbox tags: train, evaluate, promote and export models. Heavy imports happen when a command runs."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bot.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ml.tagging.training.data import Example
+
+app = typer.Typer(no_args_is_help=True, help="Train and compare tagging models.")
+Data = Annotated[Path, typer.Argument(help="JSON Lines or CSV (.gz too): text, label, category.")]
+Models = Annotated[Path, typer.Option(help="Folder of models: 'models' in the data directory.")]
+MODELS = Path(".data") / "models"
+
+
+class Mode(StrEnum):
+    few_shot = "few-shot"
+    head = "head"
+    full = "full"
+
+
+@app.command()
+def train(
+    data: Data,
+    out: Annotated[Path, typer.Option(help="Folder for the new model; must not hold one.")],
+    mode: Annotated[Mode, typer.Option(help="few-shot from 8 a category; full needs torch.")] = Mode.head,
+    valid: Annotated[
+        Path | None, typer.Option(help="Validation examples; otherwise a tenth of DATA.")
+    ] = None,
+    name: Annotated[str, typer.Option(help="The first part of the version.")] = "tagging",
+    precision: Annotated[float, typer.Option(min=0.5, max=1.0, help="Of tags applied unasked.")] = 0.95,
+    languages: Annotated[str, typer.Option(help="Codes of what DATA is written in.")] = "en",
+    epochs: Annotated[int, typer.Option(min=1, help="At most; training stops early.")] = 5,
+    seed: Annotated[int, typer.Option(help="The same seed and data give the same model.")] = 0,
+    track: Annotated[bool, typer.Option("--track", help="Record the run in MLflow.")] = False,  # noqa: FBT002  # an option of the command line
+    models: Models = MODELS,
+) -> None:
+    """Train a model into a folder of its own. It serves only after `tags promote`."""
+    from ml.tagging.training import data as examples  # noqa: PLC0415
+    from ml.tagging.training import run  # noqa: PLC0415
+    from ml.tagging.training.recipe import Recipe  # noqa: PLC0415
+
+    with _sentences(), _progress() as progress:
+        plan = run.Plan(
+            name, mode.value, precision, tuple(languages.split(",")), Recipe(epochs=epochs, seed=seed)
+        )
+        given = run.parts(examples.read(data), examples.read(valid) if valid else [], plan)
+        manifest = run.train(given, plan, out, models, progress)
+    typer.echo(f"{manifest.version} is in {out}")
+    for key, value in manifest.facts.metrics.items():
+        typer.echo(f"  {key} {value:.4f} (validation)")
+    if track:
+        _track(models, out, given.valid)
+
+
+def _track(models: Path, out: Path, valid: Sequence[Example]) -> None:
+    from ml.tagging import Tagger, artifact, metrics, registry  # noqa: PLC0415
+    from ml.tagging.training import tracking  # noqa: PLC0415
+
+    manifest, table = artifact.read(out), None
+    if valid:
+        guesses = registry.best_guesses(Tagger.open(out, models), [e.text for e in valid])
+        said, true = (_places(found, manifest.categories) for found in (guesses, [e.category for e in valid]))
+        table = metrics.confusion(said, true, len(manifest.categories))
+    with _sentences():
+        typer.echo(f"MLflow run {tracking.record(models.parent / 'mlflow', out, manifest, table)}")
+
+
+def _places(found: list[str], categories: tuple[str, ...]) -> Any:
+    import numpy as np  # noqa: PLC0415
+
+    return np.array([categories.index(name) if name in categories else 0 for name in found])
+
+
+@app.command()
+def evaluate(
+    data: Data,
+    model: Annotated[
+        Path | None, typer.Option(help="A model's folder; otherwise the one that serves.")
+    ] = None,
+    models: Models = MODELS,
+) -> None:
+    """Measure a model on examples that it has not seen."""
+    from ml.tagging import Tagger, metrics, registry  # noqa: PLC0415
+    from ml.tagging.training import data as examples  # noqa: PLC0415
+
+    with _sentences():
+        rows = [example for example in examples.read(data) if not example.outside]
+        tagger = Tagger.open(model, models) if model else Tagger.load(models)
+        hits = registry.hits(tagger, [e.text for e in rows], [e.category for e in rows])
+        found = tagger.tag([e.text for e in rows])
+    low, high = metrics.interval(hits)
+    typer.echo(f"{tagger.version}: {len(rows)} examples")
+    typer.echo(f"  best guess right {hits.mean():.2%} (95 % interval {low:.2%} to {high:.2%})")
+    applied = [t.category == e.category for t, e in zip(found, rows, strict=True) if t.band == "apply"]
+    right = f", {sum(applied) / len(applied):.2%} of them rightly" if applied else ""
+    typer.echo(f"  applied without asking {len(applied) / len(rows):.2%}{right}")
+
+
+@app.command()
+def promote(
+    model: Annotated[Path, typer.Argument(help="The challenger's folder.")],
+    data: Annotated[Path, typer.Option(help="The fixed evaluation set.")],
+    models: Models = MODELS,
+    force: Annotated[bool, typer.Option("--force", help="Promote even a worse model.")] = False,  # noqa: FBT002  # an option of the command line
+) -> None:
+    """Let a model serve, unless it is worse than the champion on the evaluation set."""
+    from ml.tagging import Tagger, WorseModelError, registry  # noqa: PLC0415
+    from ml.tagging.training import data as examples  # noqa: PLC0415
+
+    with _sentences():
+        rows = [example for example in examples.read(data) if not example.outside]
+        texts, wanted = [e.text for e in rows], [e.category for e in rows]
+        challenger = Tagger.open(model, models)
+        comparison = registry.compare(challenger, Tagger.load(models), texts, wanted)
+        typer.echo(str(comparison))
+        try:
+            registry.gate(comparison)
+        except WorseModelError as exc:
+            if not force:
+                raise
+            typer.echo(f"FORCED: {exc}")
+        kept = registry.promote(model, models)
+        if (models.parent / "mlflow").exists():
+            _alias(models.parent / "mlflow", model)
+    typer.echo(f"{challenger.version} is the champion ({kept}). Restart the model's processes to serve it.")
+
+
+def _alias(store: Path, model: Path) -> None:
+    from ml.tagging.training import tracking  # noqa: PLC0415
+
+    tracking.promoted(store, model)
+
+
+@app.command()
+def export(
+    out: Annotated[Path, typer.Argument(help="A folder that does not exist yet.")],
+    model: Annotated[Path | None, typer.Option(help="A model's folder; otherwise the champion.")] = None,
+    models: Models = MODELS,
+) -> None:
+    """Copy a verified model (int8 ONNX, tokenizer, head, manifest, card) to hand it on."""
+    from ml.tagging import artifact  # noqa: PLC0415
+    from ml.tagging.tagger import CHAMPION  # noqa: PLC0415
+
+    with _sentences():
+        source = model or models / CHAMPION
+        manifest = artifact.read(source)
+        if out.exists():
+            raise ConfigError(f"{out} exists already. Choose another folder.")
+        shutil.copytree(source, out)
+    typer.echo(f"{manifest.version} is in {out}")
+
+
+@contextmanager
+def _sentences() -> Iterator[None]:
+    """A model's or data's fault ends the command with a sentence, as a wrong setting does."""
+    from ml.tagging import errors  # noqa: PLC0415
+
+    known = (
+        errors.DataError,
+        errors.ModelTamperedError,
+        errors.ModelUnavailableError,
+        errors.WorseModelError,
+    )
+    try:
+        yield
+    except known as exc:
+        raise ConfigError(str(exc)) from exc
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, float], None]]:
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import Progress  # noqa: PLC0415
+
+    with Progress(console=Console(stderr=True)) as bar:
+        task = bar.add_task("reading", total=1.0)
+        yield lambda what, share: bar.update(task, description=what, completed=share)
