@@ -40,8 +40,8 @@ class Tagger:
 
 
 @asynccontextmanager
-async def running(tagger: Tagger, max_queue: int = 1000) -> AsyncIterator[Engine[str]]:
-    engine = Engine(tagger, max_queue)
+async def running(tagger: Tagger, max_queue: int = 1000, threads: int = 1) -> AsyncIterator[Engine[str]]:
+    engine = Engine(tagger, max_queue, threads)
     work = asyncio.create_task(engine.run())
     try:
         yield engine
@@ -145,7 +145,7 @@ async def test_a_failed_request_is_not_worked_on_further() -> None:
 )
 def test_every_caller_gets_the_answers_to_its_own_texts(requests: list[list[str]], leave: set[int]) -> None:
     async def scenario() -> None:
-        async with running(Tagger(), max_queue=10_000) as engine:
+        async with running(Tagger(), max_queue=10_000, threads=3) as engine:
             tasks = [asyncio.create_task(engine.classify(texts)) for texts in requests]
             await asyncio.sleep(0)
             for number in leave & set(range(len(tasks))):
