@@ -4,10 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench fmt lock clean
+.PHONY: help run train-deps test check bench fmt lock clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(VENV)/.run ## Install what is needed and start everything (ARGS="--port 9000" passes options)
 	@$(BIN)/signalbox up $(ARGS)
@@ -24,6 +24,9 @@ check: $(VENV)/.dev ## Style, types and import contracts only
 
 bench: $(VENV)/.dev ## Run the benchmarks and print their tables
 	$(BIN)/python -m benchmarks $(ARGS)
+
+train-deps: $(VENV)/.run ## Install what training models needs: torch (CPU), transformers, MLflow
+	$(PIP) install --no-deps --requirement requirements/train.txt
 
 fmt: $(VENV)/.dev ## Format the code
 	$(BIN)/ruff format .

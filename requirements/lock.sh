@@ -14,3 +14,7 @@ $pip install --quiet '.[dev]'
 freeze > "$work/all.txt"
 { echo "# Made by make lock; installed with --no-deps."; cat "$work/run.txt"; } > requirements/run.txt
 { echo "# Made by make lock; installed on top of run.txt with --no-deps."; comm -13 <(sort "$work/run.txt") <(sort "$work/all.txt"); } > requirements/dev.txt
+# torch's CPU build has to be what the index offers: the other one brings gigabytes of CUDA along.
+$pip install --quiet '.[train]'
+freeze | sed 's/+cpu$//' > "$work/train.txt"
+{ echo "# Made by make lock; installed on top of run.txt with --no-deps. torch is the CPU build."; comm -13 <(sort "$work/all.txt") <(sort "$work/train.txt"); } > requirements/train.txt

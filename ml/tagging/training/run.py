@@ -85,8 +85,12 @@ def train(given: Parts, plan: Plan, out: Path, cache: Path, progress: Progress) 
     return manifest
 
 
+def installed(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None
+
+
 def _check(given: Parts, names: Names, plan: Plan) -> None:
-    if plan.mode == "full" and importlib.util.find_spec("torch") is None:
+    if plan.mode == "full" and not installed("torch"):
         raise ModelUnavailableError(
             "A full fine-tune needs torch, which is not installed. Run: make train-deps, or use --mode head."
         )

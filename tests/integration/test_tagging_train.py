@@ -1,0 +1,179 @@
+"""Training from the command line with the real encoder, the gate, and the champion that then serves."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+from bot.core.errors import ConfigError
+from ml.tagging import ModelUnavailableError, Tagger, WorseModelError, artifact, registry
+from ml.tagging.encoder import Encoder
+from ml.tagging.registry import Comparison
+from ml.tagging.tagger import SEED, examples
+from ml.tagging.training import data, run, tracking
+from ml.tagging.training.recipe import Recipe
+from plugins.autotag.cli import app
+
+pytestmark = pytest.mark.integration
+TRAIN, HELDOUT = SEED / "train.jsonl", SEED / "heldout.jsonl"
+needs_train_extra = pytest.mark.skipif(
+    importlib.util.find_spec("torch") is None, reason="The train extra is not installed: make train-deps"
+)
+needs_mlflow = pytest.mark.skipif(
+    importlib.util.find_spec("mlflow") is None, reason="The train extra is not installed: make train-deps"
+)
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("data") / "models"
+    Encoder.load(made)
+    return made
+
+
+@pytest.fixture(scope="module")
+def head(models: Path) -> Path:
+    made = models.parent / "head"
+    assert tags("train", TRAIN, "--mode", "head", "--out", made, "--models", models).exit_code == 0
+    return made
+
+
+def tags(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def refused(result: Result) -> str:
+    assert isinstance(result.exception, ConfigError)
+    return str(result.exception)
+
+
+def test_few_shot_learns_from_eight_examples_a_category(models: Path, tmp_path: Path) -> None:
+    few = data.few([e for e in data.read(TRAIN) if not e.outside], 8, 0)
+    plan = run.Plan("few", "few-shot")
+    run.train(run.parts(few, [], plan), plan, tmp_path / "few", models, lambda _what, _share: None)
+    tagger = Tagger.open(tmp_path / "few", models)
+    rows = [(text, label) for text, label in examples("heldout") if label != "out-of-scope"]
+    hits = registry.hits(tagger, [text for text, _ in rows], [label for _, label in rows])
+    assert hits.mean() > 0.7
+
+
+def test_seven_examples_are_too_few(models: Path, tmp_path: Path) -> None:
+    file = tmp_path / "seven.jsonl"
+    rows = [{"text": f"text {n}", "label": label} for n in range(7) for label in "ab"]
+    file.write_text("\n".join(map(json.dumps, rows)))
+    result = tags("train", file, "--mode", "few-shot", "--out", tmp_path / "m", "--models", models)
+    assert "a has 7 examples; at least 8 are needed" in refused(result)
+    assert not (tmp_path / "m").exists()
+
+
+def test_a_trained_model_is_described(head: Path) -> None:
+    manifest = artifact.read(head)
+    assert manifest.facts.metrics["accuracy"] > 0.7
+    assert set(manifest.bands) == set(manifest.categories)
+    assert manifest.scope_at is not None
+    assert manifest.facts.data_sha256 in (head / artifact.CARD).read_text()
+
+
+def test_the_same_seed_and_data_give_the_same_model(head: Path, models: Path, tmp_path: Path) -> None:
+    assert tags("train", TRAIN, "--out", tmp_path / "again", "--models", models).exit_code == 0
+    assert artifact.read(tmp_path / "again").files[artifact.HEAD] == artifact.read(head).files[artifact.HEAD]
+
+
+def test_a_model_is_never_overwritten(head: Path, models: Path) -> None:
+    assert "already" in refused(tags("train", TRAIN, "--out", head, "--models", models))
+
+
+def test_missing_data_is_a_sentence(models: Path, tmp_path: Path) -> None:
+    result = tags("train", tmp_path / "none.jsonl", "--out", tmp_path / "m", "--models", models)
+    assert "There is no file" in refused(result)
+
+
+def test_evaluation_tells_accuracy_with_its_interval(head: Path, models: Path) -> None:
+    result = tags("evaluate", HELDOUT, "--model", head, "--models", models)
+    assert "95 % interval" in result.output
+    assert "applied without asking" in result.output
+
+
+def test_export_copies_a_verified_model_once(head: Path, models: Path, tmp_path: Path) -> None:
+    assert tags("export", tmp_path / "out", "--model", head, "--models", models).exit_code == 0
+    assert artifact.read(tmp_path / "out") == artifact.read(head)
+    assert "exists already" in refused(tags("export", tmp_path / "out", "--model", head, "--models", models))
+
+
+def test_promotion_makes_a_model_serve_and_the_gate_keeps_a_worse_one_out(
+    head: Path, models: Path, tmp_path: Path
+) -> None:
+    assert tags("promote", head, "--data", HELDOUT, "--models", models).exit_code == 0
+    assert Tagger.load(models).version == artifact.read(head).version
+    worse = _worse(head, tmp_path / "worse")
+    result = tags("promote", worse, "--data", HELDOUT, "--models", models)
+    assert "is worse than the champion" in refused(result)
+    assert Tagger.load(models).version == artifact.read(head).version
+    forced = tags("promote", worse, "--data", HELDOUT, "--models", models, "--force")
+    assert "FORCED" in forced.output
+    assert Tagger.load(models).version == artifact.read(worse).version
+
+
+def _worse(good: Path, folder: Path) -> Path:
+    """The good model with its labels mixed up."""
+    manifest = artifact.read(good)
+    head = manifest.head(good)
+    mixed = type(head)(**{**vars(head), "weights": np.ascontiguousarray(head.weights[:, ::-1])})
+    folder.mkdir()
+    artifact.save_head(mixed, folder)
+    artifact.seal(folder, mixed, manifest.facts)
+    return folder
+
+
+def test_the_gate_lets_equals_pass_and_surely_worse_ones_not() -> None:
+    registry.gate(Comparison(0.9, 0.9, 0.0, -0.01, 0.01))
+    with pytest.raises(WorseModelError, match="--force"):
+        registry.gate(Comparison(0.8, 0.9, -0.1, -0.12, -0.08))
+
+
+def test_a_full_fine_tune_without_torch_says_what_to_install(
+    models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "installed", lambda _name: False)
+    plan = run.Plan("full", "full")
+    with pytest.raises(ModelUnavailableError, match="make train-deps"):
+        run.train(run.parts(data.read(TRAIN), [], plan), plan, tmp_path / "m", models, lambda _w, _s: None)
+
+
+@needs_train_extra
+def test_a_full_fine_tune_becomes_an_int8_model_of_its_own(models: Path, tmp_path: Path) -> None:
+    plan = run.Plan("full", "full", recipe=Recipe(epochs=2, batch=32))
+    seen: list[float] = []
+    given = run.parts(data.read(TRAIN), [], plan)
+    manifest = run.train(given, plan, tmp_path / "m", models, lambda _what, share: seen.append(share))
+    assert {artifact.ENCODER, artifact.TOKENIZER, artifact.HEAD} <= set(manifest.files)
+    assert seen == sorted(seen)
+    rows = [(text, label) for text, label in examples("heldout") if label != "out-of-scope"]
+    tagger = Tagger.open(tmp_path / "m", models)
+    assert registry.hits(tagger, [text for text, _ in rows], [label for _, label in rows]).mean() > 0.6
+
+
+@needs_mlflow
+def test_a_run_is_kept_in_mlflow_with_its_aliases(head: Path, tmp_path: Path) -> None:
+    from mlflow import MlflowClient  # noqa: PLC0415  # in the train extra
+
+    manifest = artifact.read(head)
+    store = tmp_path / "mlflow"
+    number = tracking.record(store, head, manifest, np.eye(len(manifest.categories), dtype=np.int64))
+    client = MlflowClient(f"sqlite:///{store / 'mlflow.db'}")
+    kept = client.get_run(number)
+    assert kept.data.params["data"] == manifest.facts.data_sha256
+    assert kept.data.metrics["accuracy"] == pytest.approx(manifest.facts.metrics["accuracy"])
+    assert {file.path for file in client.list_artifacts(number)} == {
+        "manifest.json",
+        "MODEL_CARD.md",
+        "confusion.png",
+    }
+    tracking.promoted(store, head)
+    version = client.get_model_version_by_alias(tracking.MODEL, "champion")
+    assert version.version == client.get_model_version_by_alias(tracking.MODEL, "challenger").version
