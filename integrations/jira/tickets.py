@@ -21,7 +21,6 @@ from integrations.jira.source import ticket_of
 
 TIMEOUT_SECONDS = 15
 PROPERTY = "signalbox."
-LABEL = "signalbox-"
 ISSUE_TYPE = "Task"
 PERMISSIONS = ("BROWSE_PROJECTS", "EDIT_ISSUES", "ADD_COMMENTS")
 FIELDS = "summary,description,labels,status,priority,project,reporter,created"
@@ -61,7 +60,7 @@ class JiraTickets:
             "issuetype": {"name": ISSUE_TYPE},
             "summary": " ".join(summary.split())[:255],
             "description": adf.from_text(description),
-            "labels": [*labels, LABEL + step_key],
+            "labels": [*labels, _label(step_key)],
         }
         with _translated(f"create an issue in {project}"):
             key = str(self._request("POST", "issue", {"fields": fields})["key"])
@@ -71,7 +70,7 @@ class JiraTickets:
         self, *, project: str, summary: str, description: str, labels: tuple[str, ...], step_key: str
     ) -> Ticket | None:
         del summary, description, labels
-        query = {"jql": f'project = "{project}" AND labels = "{LABEL}{step_key}"', "fields": ["summary"]}
+        query = {"jql": f'project = "{project}" AND labels = "{_label(step_key)}"', "fields": ["summary"]}
         with _translated(f"look for an issue in {project}"):
             found = self._request("POST", "search/jql", query).get("issues", [])
         return self.get(str(found[0]["key"])) if found else None
@@ -135,6 +134,11 @@ class JiraTickets:
         session: Any = self._jira._session  # noqa: SLF001
         response = session.request(method, url, **({} if body is None else {"json": body}))
         return _object(response) if response.content else {}
+
+
+def _label(step_key: str) -> str:
+    """Short, as people see it on the board."""
+    return f"signalbox-{step_key[:12]}"
 
 
 def _issue(key: str) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from bot.core.memory import Record
 from bot.plugin import Context
-from plugins.autotag.policy import Decision
+from plugins.autotag import metrics
+from plugins.autotag.policy import Decision, Verdict
 
 DECISION, REVIEW, MODEL = "decision", "review", "model"
+_DECIDED = {"band", "category", "confidence", "model_version"}
 
 
 class Decisions:
@@ -32,18 +34,20 @@ class Decisions:
 
     def keep(self, decision: Decision) -> Decision:
         self._ctx.records.append(DECISION, self._ticket, decision.model_dump(mode="json"))
+        metrics.DECISIONS.labels(decision.band, decision.category or "none").inc()
         return decision
 
-    def review(self, verdict: str, category: str | None, user: str) -> None:
-        """What a person said to a suggestion; once, however often the press is handled."""
+    def review(self, verdict: Verdict, category: str | None, by: str) -> None:
+        """What a person said to a decision; once, however often the event is handled."""
         found = self._ctx.records.find(REVIEW, subject=self._ticket)
         if any(record.event_id == self._ctx.event.id for record in found):
             return
         newest = self.newest()
-        after = {"verdict": verdict, "category": category}
-        before = {"category": newest.category, "confidence": newest.confidence} if newest else None
-        self._ctx.audit(f"tags.{verdict}", self._ticket, before=before, after=after)
-        self._ctx.records.append(REVIEW, self._ticket, {**after, "by": user, "suggested": before})
+        decided = newest.model_dump(mode="json", include=_DECIDED) if newest else None
+        self._ctx.records.append(
+            REVIEW, self._ticket, {"verdict": verdict, "category": category, "by": by, "decided": decided}
+        )
+        metrics.REVIEWS.labels(verdict).inc()
 
     def _records(self) -> list[Record]:
         return self._ctx.records.find(DECISION, subject=self._ticket)

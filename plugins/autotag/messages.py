@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from bot.plugin import Actions, Button, Markup, Message, Note, Section, Ticket, link, md
+from bot.plugin import (
+    Actions,
+    Button,
+    Markup,
+    Message,
+    Note,
+    Option,
+    Section,
+    Select,
+    Ticket,
+    join,
+    link,
+    md,
+)
+from plugins.autotag.effort import Effort
 from plugins.autotag.policy import Decision
 
 _SUMMARY_LENGTH = 150
+NONE = "none"
 
 
 def message_key(ticket: str) -> str:
     return f"tag:{ticket}"
 
 
-def applied(ticket: Ticket, decision: Decision, label: str) -> Message:
+def applied(ticket: Ticket, decision: Decision, label: str, slugs: Sequence[str]) -> Message:
     line = md(
         ":label: {} tagged *{}* {}\n{}",
         _link(ticket),
@@ -22,27 +37,52 @@ def applied(ticket: Ticket, decision: Decision, label: str) -> Message:
         _percent(decision.confidence),
         _short(ticket.summary),
     )
+    others = [slug for slug in slugs if slug != decision.category]
+    wrong = Select(
+        placeholder="Wrong? Choose the right one",
+        action="correct",
+        options=(*_options(others), Option(text="None of these", value=NONE)),
+        args={"key": ticket.key, "category": decision.category},
+        group=f"fix:{ticket.key}:{decision.text_hash}",
+    )
     return Message(
         text=f"{ticket.key} tagged {label} {_percent(decision.confidence)}",
-        blocks=(Section(text=line), Note(parts=(f"model {decision.model_version}",))),
+        blocks=(
+            Section(text=line),
+            Note(parts=(f"model {decision.model_version}",)),
+            Actions(elements=(wrong,)),
+        ),
         severity="good",
         priority="low",
     )
 
 
-def suggestion(ticket: Ticket, decision: Decision, choices: Iterable[tuple[str, float]]) -> Message:
+def suggestion(ticket: Ticket, decision: Decision, number: int, slugs: Sequence[str]) -> Message:
     group = f"tag:{ticket.key}:{decision.text_hash}"
-    buttons = [_choice(ticket, slug, score, group, first=not i) for i, (slug, score) in enumerate(choices)]
+    best = decision.best(number)
+    buttons = [_choice(ticket, slug, score, group, first=not i) for i, (slug, score) in enumerate(best)]
+    others = [slug for slug in slugs if slug not in {offered for offered, _ in best}]
+    another = Select(
+        placeholder="Another category",
+        action="choose",
+        options=_options(others),
+        args={"key": ticket.key},
+        group=group,
+    )
     none = Button(text="None of these", action="reject", args={"key": ticket.key}, group=group)
     return Message(
         text=f"{ticket.key}: which category is it?",
         blocks=(
             Section(text=md(":grey_question: {} {}", _link(ticket), _short(ticket.summary))),
             Note(parts=(f"{decision.reason} · model {decision.model_version}",)),
-            Actions(elements=(*buttons, none)),
+            Actions(elements=(*buttons, another, none)),
         ),
         severity="info",
     )
+
+
+def _options(slugs: Iterable[str]) -> tuple[Option, ...]:
+    return tuple(Option(text=slug, value=slug) for slug in slugs)
 
 
 def _choice(ticket: Ticket, slug: str, score: float, group: str, *, first: bool) -> Button:
@@ -53,6 +93,30 @@ def _choice(ticket: Ticket, slug: str, score: float, group: str, *, first: bool)
         group=group,
         style="primary" if first else "",
     )
+
+
+def effort(found: Effort, days: int) -> Message:
+    lines = [
+        md("*{}* tickets decided, *{}* tagged without asking, *{}* suggested, {} left to people",
+           found.decided, found.applied, found.suggested, found.left),
+        md("*{}* of those tagged without asking were corrected or undone: {} stood",
+           found.corrected, _share(found.applied - found.corrected, found.applied)),
+        md("*{}* suggestions were answered, {} with the first choice",
+           found.answered, _share(found.accepted, found.answered)),
+    ]  # fmt: skip
+    saved = _share(found.applied - found.corrected, found.decided)
+    return Message(
+        text=f"Tags of the last {days} days: {saved} needed nobody",
+        blocks=(
+            Section(text=md("*Tags of the last {} days*: {} of the tickets needed nobody", days, saved)),
+            Section(text=join("\n", list(lines))),
+            Note(parts=("Counted from decisions and from what people changed; nothing is estimated.",)),
+        ),
+    )
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{_percent(part / whole)} ({part} of {whole})" if whole else "nothing yet"
 
 
 def left(ticket: Ticket, why: str) -> Message:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 from bot.plugin import (
@@ -10,6 +11,7 @@ from bot.plugin import (
     Message,
     Permanent,
     Plugin,
+    Refused,
     Ticket,
     TicketEvent,
     Transient,
@@ -19,8 +21,11 @@ from bot.plugin import (
 )
 from plugins.autotag import messages, model, policy
 from plugins.autotag.config import AutoTagConfig
-from plugins.autotag.decisions import Decisions, model_error, note_model
+from plugins.autotag.decisions import DECISION, REVIEW, Decisions, model_error, note_model
+from plugins.autotag.effort import measured
 from plugins.autotag.policy import Decision
+
+MOST_DAYS, MOST_RECORDS = 400, 100_000
 
 
 class AutoTag(Plugin[AutoTagConfig]):
@@ -37,12 +42,20 @@ class AutoTag(Plugin[AutoTagConfig]):
         kept = Decisions(ctx, key)
         decision = kept.of_this_event()
         if decision is None and policy.is_settled(kept.all(), event.ticket):
+            self._learn(event, kept)
             return
         ticket = ctx.tickets.get(key)
         if decision is None:
             decision = self._decide(ticket, kept, ctx)
         if decision is not None:
             self._act(ticket, decision, ctx)
+
+    def _learn(self, event: TicketEvent, kept: Decisions) -> None:
+        """A person who changes labels in the helpdesk reviews what was decided."""
+        newest = kept.newest()
+        said = newest and policy.said_in_the_helpdesk(event, newest, model.slugs(), self.config.label_prefix)
+        if said:
+            kept.review(*said, event.actor)
 
     def _decide(self, ticket: Ticket, kept: Decisions, ctx: Context) -> Decision | None:
         why = policy.left_alone(ticket, self.config)
@@ -65,10 +78,12 @@ class AutoTag(Plugin[AutoTagConfig]):
         if decision.band == "apply" and decision.category:
             label = self._apply(ticket, decision, decision.category, ctx)
             if self.config.announce:
-                self._tell(ticket, messages.applied(ticket, decision, label), ctx)
+                self._tell(ticket, messages.applied(ticket, decision, label, model.slugs()), ctx)
         elif decision.band == "suggest":
-            choices = decision.best(self.config.choices)
-            self._tell(ticket, messages.suggestion(ticket, decision, choices), ctx)
+            self._tell(ticket, self._suggestion(ticket, decision), ctx)
+
+    def _suggestion(self, ticket: Ticket, decision: Decision) -> Message:
+        return messages.suggestion(ticket, decision, self.config.choices, model.slugs())
 
     def _apply(self, ticket: Ticket, decision: Decision, category: str, ctx: Context) -> str:
         label = self.config.label_prefix + category
@@ -87,17 +102,49 @@ class AutoTag(Plugin[AutoTagConfig]):
 
     @action("accept", permission="tags.write")
     def accept(self, click: Click, ctx: Context) -> str:
-        key, category = click.args["key"], click.args["category"]
-        label = self.config.label_prefix + category
-        ctx.step("label", ctx.tickets.add_label, key=key, label=label)
-        kept = Decisions(ctx, key)
-        kept.review(policy.verdict(kept.newest(), category), category, click.user.id)
-        return f"{key} is {label}"
+        return self._set(click.args["key"], click.args["category"], click, ctx)
+
+    @action("choose", permission="tags.write")
+    def choose(self, click: Click, ctx: Context) -> str:
+        return self._set(click.args["key"], click.selected[0], click, ctx)
 
     @action("reject", permission="tags.write")
     def reject(self, click: Click, ctx: Context) -> str:
-        Decisions(ctx, click.args["key"]).review("reject", None, click.user.id)
-        return f"{click.args['key']} stays untagged"
+        key = click.args["key"]
+        ctx.audit("tags.reject", key)
+        Decisions(ctx, key).review("reject", None, click.user.id)
+        return f"{key} stays untagged"
+
+    @action("correct", permission="tags.write")
+    def correct(self, click: Click, ctx: Context) -> str:
+        """Take away the label that was set without asking, and set the one that a person chose."""
+        key, wrong, right = click.args["key"], click.args["category"], click.selected[0]
+        label = self.config.label_prefix + wrong
+        ctx.step("unlabel", ctx.tickets.remove_label, key=key, label=label)
+        ctx.audit("tags.undo", key, before={"label": label})
+        if right != messages.NONE:
+            return self._set(key, right, click, ctx)
+        Decisions(ctx, key).review("reject", None, click.user.id)
+        return f"{key} is no longer {label}"
+
+    def _set(self, key: str, category: str, click: Click, ctx: Context) -> str:
+        if category not in model.slugs():
+            raise Refused(f"{category!r} is not a category any more. Set the label in the helpdesk.")
+        label = self.config.label_prefix + category
+        ctx.step("label", ctx.tickets.add_label, key=key, label=label)
+        kept = Decisions(ctx, key)
+        said = policy.verdict(kept.newest(), category)
+        ctx.audit(f"tags.{said}", key, after={"label": label})
+        kept.review(said, category, click.user.id)
+        return f"{key} is {label}"
+
+    @command("tags", help="Show how many tickets were tagged, corrected and left.", usage="tags [DAYS]")
+    def tags(self, command: Command, ctx: Context) -> None:
+        days = int(command.text) if command.text.isdecimal() and 0 < int(command.text) <= MOST_DAYS else 30
+        since = ctx.now() - timedelta(days=days)
+        decisions = ctx.records.find(DECISION, since=since, limit=MOST_RECORDS)
+        reviews = ctx.records.find(REVIEW, since=since, limit=MOST_RECORDS)
+        ctx.reply(messages.effort(measured(decisions, reviews), days))
 
     @command(
         "tag",
@@ -131,9 +178,9 @@ class AutoTag(Plugin[AutoTagConfig]):
             ctx.reply(messages.left(ticket, f"somebody took {prefix}{decision.category} away"))
         elif decision.band == "apply" and decision.category:
             label = self._apply(ticket, decision, decision.category, ctx)
-            ctx.reply(messages.applied(ticket, decision, label))
+            ctx.reply(messages.applied(ticket, decision, label, model.slugs()))
         else:
-            ctx.reply(messages.suggestion(ticket, decision, decision.best(self.config.choices)))
+            ctx.reply(self._suggestion(ticket, decision))
 
     def _decide_now(self, ticket: Ticket, kept: Decisions, ctx: Context) -> Decision:
         labelled = policy.category_labels(ticket.labels, model.slugs(), self.config.label_prefix)

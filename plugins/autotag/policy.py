@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from bot.plugin import Ticket
+from bot.plugin import Ticket, TicketEvent
 from plugins.autotag.config import AutoTagConfig
 from plugins.autotag.model import Band, Tagging
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+Verdict = Literal["accept", "correct", "reject"]
 BY_A_PERSON = "already labelled by a person"
 
 
@@ -98,6 +100,17 @@ def _rounded(scores: Mapping[str, float]) -> dict[str, float]:
     return {slug: round(score, 4) for slug, score in scores.items()}
 
 
-def verdict(decision: Decision | None, category: str) -> str:
+def verdict(decision: Decision | None, category: str) -> Verdict:
     """What a person's choice says about the model's."""
     return "accept" if decision is not None and decision.category == category else "correct"
+
+
+def said_in_the_helpdesk(
+    event: TicketEvent, decision: Decision, slugs: Sequence[str], prefix: str
+) -> tuple[Verdict, str | None] | None:
+    """What a person's change of the labels says about a decision: labels are the shortest review."""
+    added = [slug for slug in slugs if prefix + slug in event.labels_added]
+    if added:
+        return verdict(decision, added[0]), added[0]
+    ours = decision.band == "apply" and prefix + str(decision.category) in event.labels_removed
+    return ("reject", None) if ours else None

@@ -59,6 +59,7 @@ class TestAutoTag(Conformance):
     def prepare(self, kit: Kit) -> None:
         kit.grant("U1", "*")
         file(kit, "SUP-1", DOUBTFUL)
+        file(kit, "SUP-8", REFUND)
         kit.tickets.add("SUP-9", REFUND)
 
     def samples(self) -> Samples:
@@ -68,6 +69,8 @@ class TestAutoTag(Conformance):
             "an update": lambda kit: file(kit, "SUP-4", REFUND, kind="updated"),
             "a correction": lambda kit: kit.click(kit.chat.messages[0].buttons[1]),
             "a rejection": lambda kit: kit.click("None of these"),
+            "another category": lambda kit: kit.choose("Another category", "delivery"),
+            "a wrong tag": lambda kit: kit.choose("Wrong? Choose the right one", "delivery"),
             "a command": lambda kit: kit.command("/signalbox tag SUP-9", user="U1"),
         }
 
@@ -104,6 +107,72 @@ def test_none_of_these_is_remembered_and_sets_nothing(kit: Kit) -> None:
     kit.click("None of these", user="ULENA")
     assert kit.tickets.labels("SUP-1") == ()
     assert kit.records("review")[0].data["verdict"] == "reject"
+
+
+def test_any_category_can_be_chosen(kit: Kit) -> None:
+    file(kit, "SUP-1", DOUBTFUL)
+    kit.choose("Another category", "delivery", user="ULENA")
+    assert kit.tickets.labels("SUP-1") == ("delivery",)
+    assert kit.records("review")[0].data["verdict"] == "correct"
+
+
+def test_a_wrong_tag_is_taken_back_with_one_choice(kit: Kit) -> None:
+    file(kit, "SUP-1", REFUND, labels=("vip",))
+    kit.choose("Wrong? Choose the right one", "billing", user="ULENA")
+    assert set(kit.tickets.labels("SUP-1")) == {"vip", "billing"}
+    [review] = kit.records("review")
+    assert (review.data["verdict"], review.data["category"]) == ("correct", "billing")
+    assert [row.action for row in kit.audit] == ["tags.apply", "tags.undo", "tags.correct"]
+
+
+def test_a_wrong_tag_can_be_taken_back_without_another(kit: Kit) -> None:
+    file(kit, "SUP-1", REFUND)
+    kit.choose("Wrong? Choose the right one", "none", user="ULENA")
+    assert kit.tickets.labels("SUP-1") == ()
+    assert kit.records("review")[0].data["verdict"] == "reject"
+
+
+@pytest.mark.parametrize(
+    ("text", "change", "verdict", "category"),
+    [
+        (REFUND, {"labels_removed": ("payment-refund",)}, "reject", None),
+        (REFUND, {"labels_removed": ("payment-refund",), "labels_added": ("billing",)}, "correct", "billing"),
+        (DOUBTFUL, {"labels_added": ("billing",)}, "accept", "billing"),
+        (DOUBTFUL, {"labels_added": ("delivery",)}, "correct", "delivery"),
+        (NOISE, {"labels_added": ("delivery",)}, "correct", "delivery"),
+    ],
+)
+def test_labels_changed_in_the_helpdesk_are_a_review(
+    kit: Kit, text: str, change: dict[str, tuple[str, ...]], verdict: str, category: str | None
+) -> None:
+    file(kit, "SUP-1", text)
+    deliver(kit, kit.tickets.relabel("SUP-1", *change.get("labels_added", ())), actor="lena", **change)
+    [review] = kit.records("review")
+    assert (review.data["verdict"], review.data["category"]) == (verdict, category)
+    assert review.data["by"] == "lena"
+
+
+def test_other_labels_say_nothing(kit: Kit) -> None:
+    file(kit, "SUP-1", REFUND)
+    deliver(kit, kit.tickets.relabel("SUP-1", "payment-refund", "vip"), labels_added=("vip",))
+    assert kit.records("review") == []
+
+
+def test_effort_is_counted_from_what_happened(kit: Kit) -> None:
+    file(kit, "SUP-1", REFUND)
+    file(kit, "SUP-2", REFUND + ".")
+    file(kit, "SUP-3", DOUBTFUL)
+    file(kit, "SUP-4", NOISE)
+    kit.click("None of these", user="ULENA")
+    deliver(kit, kit.tickets.relabel("SUP-2"), labels_removed=("payment-refund",))
+    kit.command("/signalbox tags 7")
+    assert "25 % (1 of 4) of the tickets needed nobody" in kit.reply.text
+    assert (
+        "*1* of those tagged without asking were corrected or undone: 50 % (1 of 2) stood" in kit.reply.text
+    )
+    kit.advance(days=8)
+    kit.command("/signalbox tags 7")
+    assert "*0* tickets decided" in kit.reply.text
 
 
 def test_who_may_not_tag_is_told_so(kit: Kit) -> None:
