@@ -122,9 +122,6 @@ class AlertRelayConfig(PluginConfig):
         description="A group that fires again within this time after its end reopens its message; "
         "later, it gets a new one.",
     )
-    storm_groups: int = Field(
-        20, ge=2, description="More new groups than this in a minute share one summary message."
-    )
     heartbeat: str = Field(
         "Watchdog", description="Name of the alert that always fires; it is noted down and not posted."
     )

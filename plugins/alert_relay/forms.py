@@ -70,9 +70,9 @@ def preview(
     """What the silence would do, with the button that makes it."""
     text = silencing.written(matchers)
     effect = md(
-        "This would mute *{} alerts of {} services* until {}.",
-        found.muted,
-        found.services,
+        "This would mute *{} of {}* until {}.",
+        words.count(found.muted, "alert"),
+        words.count(found.services, "service"),
         words.until(ends_at, now),
     )
     beyond = f"{found.beyond} of them are outside of {state.card.title}. " if found.beyond else ""
@@ -84,7 +84,7 @@ def preview(
         expires_in=CONFIRM_WITHIN,
     )
     return Message(
-        text=f"This would mute {found.muted} alerts of {found.services} services.",
+        text=words.plain(effect),
         blocks=(
             Section(text=effect),
             Code(text=text),

@@ -72,7 +72,7 @@ class Levers:
             matchers=tuple(matchers),
             ends_at=ends_at,
             created_by=f"slack:{self._user.id}",
-            comment=comment or f"{label} pressed by {self._user.name or self._user.id}",
+            comment=comment or silencing.unexplained(label, self._user.name or self._user.id),
         )
         until = made.ends_at or ends_at
         after = {"silence": made.id, "until": until.isoformat(), "matchers": silencing.written(matchers)}

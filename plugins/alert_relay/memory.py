@@ -38,6 +38,11 @@ def open_keys(ctx: Context) -> list[str]:
     return list(found.data["keys"]) if found else []
 
 
+def firing(ctx: Context) -> list[GroupState]:
+    found = [load(ctx, key)[0] for key in open_keys(ctx)]
+    return [state for state in found if state is not None and state.status == "firing"]
+
+
 def _track(ctx: Context, state: GroupState) -> None:
     wanted = state.status == "firing" or state.silence_to_end
     for _ in range(_TRIES):

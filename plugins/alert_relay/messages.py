@@ -113,7 +113,7 @@ def _people(state: GroupState) -> Iterator[Text]:
 
 
 def _silenced(state: GroupState, held: Silenced) -> Markup:
-    part = "" if held.whole else f" {state.card.silenced} alerts"
+    part = "" if held.whole else f" {words.count(state.card.silenced, 'alert')}"
     end = f"{held.until:%H:%M} UTC" if held.until.date() == state.started_at.date() else _dated(held.until)
     text = md(":mute: Silenced{} until {} by {}", part, end, words.person(held.by))
     text = words.with_comment(text, held.comment)
@@ -139,7 +139,7 @@ def _foot(card: Card) -> Iterator[Block]:
 def line(state: GroupState, entry: Line, config: AlertRelayConfig) -> Message:
     """One change as a short line for the thread."""
     text = _line_text(state, entry)
-    shown = text.mrkdwn
+    shown = words.plain(text)
     if entry.kind == "ending" and state.silenced is not None:
         extend = strip.extend_button(state, state.silenced, config)
         return Message(text=shown, blocks=(Section(text=text), Actions(elements=(extend,))))

@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from bot.plugin import (
     AlertGroup,
     Click,
+    Command,
     Context,
     Health,
     Matcher,
+    Message,
     Permanent,
     Plugin,
     Refused,
@@ -15,11 +17,23 @@ from bot.plugin import (
     Tick,
     Transient,
     action,
+    command,
     on,
     schedule,
     view,
 )
-from plugins.alert_relay import forms, memory, policy, rounds, silencing, strip, truth, words
+from plugins.alert_relay import (
+    forms,
+    heartbeat,
+    listing,
+    memory,
+    policy,
+    rounds,
+    silencing,
+    strip,
+    truth,
+    words,
+)
 from plugins.alert_relay.config import AlertRelayConfig
 from plugins.alert_relay.desk import Desk
 from plugins.alert_relay.levers import Levers
@@ -34,13 +48,42 @@ class AlertRelay(Plugin[AlertRelayConfig]):
     def relay(self, delivered: AlertGroup, ctx: Context) -> None:
         if policy.is_heartbeat(delivered, self.config.heartbeat):
             memory.note_once(ctx, "heartbeat", delivered.key, {"receiver": delivered.receiver})
+            heartbeat.beat(delivered, self.config, ctx)
             return
         Desk(self.config, ctx).relay(delivered, truth.try_to_ask(ctx))
 
     @schedule("* * * * * */30")
     def reconcile(self, tick: Tick, ctx: Context) -> None:  # noqa: ARG002  # one time is like any other
         """Alertmanager sends no word when a silenced group ends, or when a silence is made elsewhere."""
+        heartbeat.check(self.config, ctx)
         rounds.walk(self.config, ctx)
+
+    @command("alerts", help="What fires", usage="[silences | explain LABELS-OR-TITLE]")
+    def alerts(self, asked: Command, ctx: Context) -> None:
+        verb, _, rest = asked.text.partition(" ")
+        match verb.lower():
+            case "":
+                ctx.reply(listing.firing(memory.firing(ctx), ctx.now()))
+            case "silences":
+                groups, silences = ctx.alerts.groups(), ctx.alerts.silences()
+                ctx.reply(listing.silences(silences, silencing.idle(silences, groups), ctx.now()))
+            case "explain" if rest.strip():
+                ctx.reply(self._explanation(rest.strip(), ctx))
+            case _:
+                ctx.reply(
+                    "Say `alerts`, `alerts silences`, or `alerts explain` with a title or with labels, for "
+                    "example `alerts explain service=checkout severity=critical`."
+                )
+
+    def _explanation(self, asked: str, ctx: Context) -> Message | str:
+        state = next((s for s in memory.firing(ctx) if asked.lower() in s.card.title.lower()), None)
+        if state is None and "=" not in asked:
+            return Message(
+                text=f"Nothing that fires has {asked[:80]!r} in its title; give labels such as a=b."
+            )
+        pairs = (word.partition("=") for word in asked.replace(",", " ").split())
+        labels = {**state.routing, **state.labels} if state else {name: value for name, _, value in pairs}
+        return listing.explanation(labels, state, self.config, ctx.now())
 
     # -- silences ----------------------------------------------------------------------------------
 

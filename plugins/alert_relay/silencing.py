@@ -154,9 +154,15 @@ def _fits(silence: Silence, alert: Alert) -> bool:
     return bool(silence.matchers) and all(matcher.fits(alert.labels) for matcher in silence.matchers)
 
 
+def unexplained(label: str, name: str) -> str:
+    """Alertmanager wants a comment, also for a silence of one click."""
+    return f"{label} pressed by {name}"
+
+
 def readable(comment: str) -> str:
-    """Without the key that we put at its end to find it again."""
-    return re.sub(r"\s*\[[0-9a-f]{32}\]$", "", comment)[:200]
+    """What a person wrote: without the key that we put at its end, and nothing for one click."""
+    found = re.sub(r"\s*\[[0-9a-f]{32}\]$", "", comment)[:200]
+    return "" if re.fullmatch(unexplained("(Silence|Extend).*", ".*"), found) else found
 
 
 def idle(silences: Iterable[Silence], groups: Iterable[AlertGroup]) -> set[str]:

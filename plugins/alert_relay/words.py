@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from datetime import datetime
 
 from bot.plugin import Markup, Text, join, md, mention
@@ -33,5 +35,14 @@ def span(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
+def count(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
 def with_comment(text: Markup, comment: str) -> Markup:
     return join("", [text, md(": {}", comment)]) if comment else text
+
+
+def plain(text: Markup) -> str:
+    """For notifications and screen readers: the words without mentions' and links' brackets."""
+    return html.unescape(re.sub(r"<(?:[^|>]*\|)?([^>]*)>", r"\1", text.mrkdwn))

@@ -234,7 +234,7 @@ def test_a_silence_of_ones_own_is_previewed_then_made(kit: Kit) -> None:
     fire(kit)
     kit.alerts.set([group(alert(), alert("web-2")), other])
     custom(kit, scope="picked", labels="service=checkout\ninstance=~web-.*")
-    assert "would mute *2 alerts of 1 services*" in kit.reply.text
+    assert "would mute *2 alerts of 1 service*" in kit.reply.text
     assert kit.alerts.silences() == ()
     kit.click("Silence", user="UBOB")
     [silence] = kit.alerts.silences()
@@ -426,3 +426,27 @@ def test_flapping_is_marked_and_told_no_more(kit: Kit) -> None:
     notify(kit, group(alert(started=START + timedelta(minutes=20))))
     assert "flapping" in message(kit).text
     assert len([text for text in thread(kit) if "Fires again" in text]) == 2
+
+
+# -- heartbeat ---------------------------------------------------------------------------------------
+
+
+def test_a_heartbeat_that_stays_away_is_reported_once_and_its_return_too() -> None:
+    with Kit(AlertRelay, config={"heartbeat_minutes": 10}) as kit:
+        notify(kit, recorded("watchdog.json"))
+        later(kit, minutes=9)
+        assert kit.chat.messages == []
+        later(kit, minutes=2)
+        later(kit, minutes=2)
+        [lost] = kit.chat.messages
+        assert "for 11 min: its alerts may not arrive" in lost.text
+        assert lost.message.severity == "critical"
+        notify(kit, recorded("watchdog.json"))
+        [back] = kit.chat.messages
+        assert "is back" in back.text
+
+
+def test_without_a_heartbeat_setting_nothing_is_reported(kit: Kit) -> None:
+    notify(kit, recorded("watchdog.json"))
+    later(kit, hours=9)
+    assert kit.chat.messages == []

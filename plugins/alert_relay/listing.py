@@ -1,0 +1,128 @@
+"""Answers of `/signalbox alerts`: what fires, what is silenced, and why a message goes where it goes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+
+from bot.plugin import Markup, Message, Section, Silence, Text, join, md, mention
+from plugins.alert_relay import silencing, words
+from plugins.alert_relay.config import AlertRelayConfig, Route
+from plugins.alert_relay.state import GroupState
+
+_SHOWN = 20
+_RANK = {"critical": 0, "page": 0, "error": 1, "warning": 2, "info": 3}
+
+
+def firing(states: Sequence[GroupState], now: datetime) -> Message:
+    """What fires: loud ones first, then by severity, then the oldest."""
+    if not states:
+        return _message("Nothing fires.", [":large_green_circle: Nothing fires."])
+    ordered = sorted(states, key=lambda s: (s.is_quiet, _RANK.get(s.card.severity, 9), s.started_at))
+    lines: list[Text] = [_line(state, now) for state in ordered[:_SHOWN]]
+    if len(states) > _SHOWN:
+        lines.append(f"and {len(states) - _SHOWN} more")
+    taken = sum(state.acked is not None for state in states)
+    quiet = sum(state.is_quiet for state in states)
+    head = f"{words.count(len(states), 'group')} firing: {taken} acknowledged, {quiet} silenced."
+    return _message(head, [md("*{}*", head), *lines])
+
+
+def _line(state: GroupState, now: datetime) -> Markup:
+    sign = Markup(mrkdwn=":mute:" if state.is_quiet else ":red_circle:")
+    age = words.span((now - state.started_at).total_seconds())
+    count = state.card.firing + state.card.silenced
+    parts: list[Text] = [md("{} *{}*", sign, state.card.title), state.card.severity or "no severity"]
+    parts += [words.count(count, "alert"), f"for {age}", f"in {state.channel}"]
+    if state.acked is not None:
+        parts.append(md("{} is on it", mention(state.acked.by)))
+    if state.silenced is not None:
+        parts.append(f"silenced until {words.until(state.silenced.until, now)}")
+    return join(" · ", parts)
+
+
+def silences(found: Sequence[Silence], idle: set[str], now: datetime) -> Message:
+    """Active silences, the next to end first; those that mute nothing are marked."""
+    active = sorted((s for s in found if s.state == "active"), key=lambda s: (s.ends_at or now, s.id))
+    if not active:
+        return _message("Nothing is silenced.", ["Nothing is silenced."])
+    lines: list[Text] = [_silence(silence, silence.id in idle, now) for silence in active[:_SHOWN]]
+    if len(active) > _SHOWN:
+        lines.append(f"and {len(active) - _SHOWN} more")
+    nothing = sum(silence.id in idle for silence in active)
+    head = f"{words.count(len(active), 'active silence')}; {nothing} without effect."
+    return _message(head, [md("*{}*", head), *lines])
+
+
+def _silence(silence: Silence, is_idle: bool, now: datetime) -> Markup:  # noqa: FBT001  # a predicate's value
+    text = silencing.written(silence.matchers).replace("\n", ", ")[:200]
+    sign = Markup(mrkdwn=":grey_question: mutes nothing · " if is_idle else ":mute: ")
+    end = words.until(silence.ends_at or now, now)
+    made = md("{}`{}` until {} by {}", sign, text.replace("`", "'"), end, words.person(silence.created_by))
+    return words.with_comment(made, silencing.readable(silence.comment))
+
+
+def explanation(
+    labels: Mapping[str, str], state: GroupState | None, config: AlertRelayConfig, now: datetime
+) -> Message:
+    """Which route a group takes and why, who would be called, and what holds it quiet."""
+    head = state.card.title if state else ", ".join(f"{k}={v}" for k, v in sorted(labels.items()))
+    return _message(
+        f"Why {head} goes where it goes.", [md("*{}*", head), *_reasons(labels, state, config, now)]
+    )
+
+
+def _reasons(
+    labels: Mapping[str, str], state: GroupState | None, config: AlertRelayConfig, now: datetime
+) -> Iterator[Text]:
+    for number, route in enumerate(config.routes, 1):
+        misfit = _misfit(route, labels)
+        if misfit is None:
+            yield f"Route {number} fits: {route.channel}. The first that fits wins."
+            break
+        yield f"Route {number} ({route.channel}) does not fit: {misfit}."
+    else:
+        yield f"No route fits, so it goes to the general channel {config.channel}."
+    yield from _calls(labels, config, now)
+    if state is not None:
+        yield from _present(state, now)
+
+
+def _calls(labels: Mapping[str, str], config: AlertRelayConfig, now: datetime) -> Iterator[Text]:
+    route = config.route_for(labels)
+    after, target = config.escalates_after(route), config.called(route, now)
+    if after is None or not target:
+        yield "Nobody is called: escalate_minutes or the on-call entry is not set for it."
+        return
+    minutes = words.span(after.total_seconds())
+    yield md(
+        "Unless somebody acknowledges within {}, {} is called (entry {}).",
+        minutes,
+        words.called(target),
+        route.oncall or config.escalate_to,
+    )
+
+
+def _present(state: GroupState, now: datetime) -> Iterator[Text]:
+    if state.channel:
+        yield f"Its message stands in {state.channel} since {state.started_at:%Y-%m-%d %H:%M} UTC."
+    if state.acked is not None:
+        yield md("{} acknowledged it, so nobody is called.", mention(state.acked.by))
+    if state.silenced is not None:
+        held = state.silenced
+        yield md("Silenced until {} by {}.", words.until(held.until, now), words.person(held.by))
+
+
+def _misfit(route: Route, labels: Mapping[str, str]) -> str | None:
+    """The first label that keeps a group from a route; None when it fits."""
+    for name, value in route.match.items():
+        if labels.get(name, "") != value:
+            return f"{name} is {labels.get(name, '')!r}, not {value!r}"
+    for name, pattern in route.match_re.items():
+        if not route.model_copy(update={"match": {}, "match_re": {name: pattern}}).fits(labels):
+            return f"{name} is {labels.get(name, '')!r}, which {pattern!r} does not match"
+    return None
+
+
+def _message(text: str, lines: Sequence[Text]) -> Message:
+    return Message(text=text, blocks=(Section(text=join("\n", list(lines))),))
