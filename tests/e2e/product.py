@@ -98,6 +98,11 @@ class Product:
     def messages(self, channel: str, user: str = ALICE) -> list[dict[str, Any]]:
         return self.page("GET", f"slack/state?user={user}&limit=1000")["messages"][channel]
 
+    def top_level(self, channel: str) -> list[dict[str, Any]]:
+        """What stands in the channel for everybody; a message with replies names itself as its thread."""
+        found = [m for m in self.messages(channel) if not m.get("ephemeral_for")]
+        return [m for m in found if m.get("thread_ts") in {None, m["ts"]}]
+
     def answers(self, user: str, channel: str = "C0GENERAL") -> list[str]:
         return [as_text(m) for m in self.messages(channel, user) if m.get("ephemeral_for") == user]
 

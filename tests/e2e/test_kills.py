@@ -62,8 +62,8 @@ def command(product: Product, number: int) -> bool:
 def test_nothing_is_lost_and_nothing_is_done_twice(product: Product) -> None:
     acknowledged, keys = load(product)
     wait_until(lambda: is_up(product), 60, "the web process")
-    wait_until(lambda: len(top_level(product)) == len(SCENARIOS), 60, "a message for each alert")
-    for message in top_level(product):
+    wait_until(lambda: len(product.top_level("C0ALERTS0")) == len(SCENARIOS), 60, "a message for each alert")
+    for message in product.top_level("C0ALERTS0"):
         press(product, message)
     settle(product)
     check_inbox(product)
@@ -106,10 +106,6 @@ def load(product: Product) -> tuple[list[int], list[str]]:
         killer.stopping.set()
         killer.join(5)
     pytest.fail(f"Only {len(acknowledged)} commands were acknowledged, {killer.kills} processes killed.")
-
-
-def top_level(product: Product) -> list[dict]:
-    return [m for m in product.messages("C0ALERTS0") if not m.get("ephemeral_for") and not m.get("thread_ts")]
 
 
 def press(product: Product, message: dict) -> None:
@@ -175,7 +171,7 @@ def check_tickets(product: Product, keys: list[str]) -> None:
 
 
 def check_alerts(product: Product) -> None:
-    messages = top_level(product)
+    messages = product.top_level("C0ALERTS0")
     assert len(messages) == len(SCENARIOS), [as_text(m)[:80] for m in messages]
     silences = product.page("GET", "alerts/state")["silences"]
     assert len(silences) == len(SCENARIOS)
