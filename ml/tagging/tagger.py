@@ -13,6 +13,7 @@ from typing import Literal
 
 import structlog
 from filelock import FileLock
+from threadpoolctl import threadpool_limits
 
 from ml.tagging import artifact, calibration
 from ml.tagging import head as heads
@@ -148,7 +149,10 @@ def _training_code() -> bytes:
 
 def _train_seed(encoder: Encoder, folder: Path, seed: str) -> None:
     texts, labels = zip(*examples("train"), strict=True)
-    head = heads.train(encoder.encode([clean(text) for text in texts]), labels, precision=PRECISION)
+    embeddings = encoder.encode([clean(text) for text in texts])
+    # A second thread does not speed up matrices this small; on a busy machine, waiting for it costs 20 s.
+    with threadpool_limits(limits=1, user_api="blas"):
+        head = heads.train(embeddings, labels, precision=PRECISION)
     with tempfile.TemporaryDirectory(dir=folder.parent) as made:
         artifact.save_head(head, Path(made))
         facts = artifact.Facts(
