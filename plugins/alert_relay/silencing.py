@@ -20,6 +20,7 @@ SPANS = {
 }
 MORNING, RESOLVED = "morning", "resolved"
 SHARE_FROM = 20  # a share of a handful of alerts says nothing
+LONGEST_PATTERN = 200
 _MATCHER = re.compile(r"\s*([a-zA-Z_][a-zA-Z0-9_]*)\s*(=~|!~|!=|=)\s*(.*?)\s*")
 
 
@@ -63,6 +64,12 @@ def _parse(line: str) -> Matcher:
 
 
 def _check_pattern(value: str) -> None:
+    if len(value) > LONGEST_PATTERN:
+        raise Refused(
+            f"A regular expression of {len(value)} characters is too long, {LONGEST_PATTERN} are allowed; "
+            "nothing was silenced. Silence in several steps.",
+            check="matchers",
+        )
     try:
         re.compile(value)
     except re.error as exc:

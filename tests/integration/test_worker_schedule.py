@@ -132,3 +132,11 @@ def test_two_schedulers_at_once_make_one_event(world: World) -> None:
             found = list(pool.map(look, [world.kernel, world.another()]))
         assert sum(found) == (0 if moment.hour == 6 else 2)
     assert world.handlers() == ["clocked.morning"] * 2 + ["clocked.punctual"] * 2
+
+
+def test_a_sixth_field_is_seconds() -> None:
+    declaration = Declaration("schedule", "* * * * * */30", "io")
+    start = utc(3, 28, 7)
+    looks = [start + timedelta(seconds=seconds) for seconds in (12, 31, 44, 65)]
+    found = [latest_due(declaration, start, now) for now in looks]
+    assert [due and (due - start).total_seconds() for due in found] == [None, 30, 30, 60]
