@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ml.tagging import artifact, metrics
+from ml.tagging.encoder import sha256
 from ml.tagging.errors import WorseModelError
 from ml.tagging.tagger import CHAMPION, Tagger
 
@@ -75,7 +76,8 @@ def promote(folder: Path, models: Path) -> Path:
     manifest = artifact.read(folder)
     home = models / CHAMPION.parent
     home.mkdir(parents=True, exist_ok=True)
-    kept = home / manifest.version.replace("/", "-")
+    # The version names the head; the manifest's checksum also tells apart what was calibrated differently.
+    kept = home / f"{manifest.facts.name}-{manifest.facts.mode}-{sha256(folder / artifact.MANIFEST)[:12]}"
     if folder.resolve() != kept.resolve() and not kept.exists():
         with tempfile.TemporaryDirectory(dir=home) as scratch:
             Path(shutil.copytree(folder, Path(scratch) / "copy")).rename(kept)

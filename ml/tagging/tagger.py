@@ -13,7 +13,7 @@ from typing import Literal
 
 import structlog
 from filelock import FileLock
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from threadpoolctl import threadpool_limits
 
 from ml.tagging import artifact, calibration
 from ml.tagging import head as heads
