@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -35,32 +36,48 @@ class Tagger(Protocol):
     def tag(self, texts: Sequence[str]) -> Sequence[Tagging]: ...
 
 
-def load(cache: Path) -> Tagger:
+def load(models: Path) -> Tagger:
     """The tagger of this process. The import is here so that the web process never pays for it."""
     with _lock:
-        if cache not in _loaded:
-            _loaded[cache] = _load(cache)
-        return _loaded[cache]
+        if models not in _loaded:
+            _loaded[models] = _load(models)
+        return _loaded[models]
 
 
-def _load(cache: Path) -> Tagger:
+def _load(models: Path) -> Tagger:
     from ml import tagging  # noqa: PLC0415  # heavy; worker processes only
 
-    cache.mkdir(parents=True, exist_ok=True)
+    models.mkdir(parents=True, exist_ok=True)
     try:
-        return tagging.Tagger.load(cache)
+        return tagging.Tagger.load(models)
     except tagging.ModelUnavailableError as exc:
         raise Transient(f"The tagging model can't be loaded: {exc}") from exc
     except tagging.ModelTamperedError as exc:
         raise Permanent(f"The tagging model was refused: {exc}") from exc
 
 
-def slugs() -> tuple[str, ...]:
-    """The categories, which are the labels without their prefix."""
+def slugs(models: Path) -> tuple[str, ...]:
+    """The categories of the model that serves, which are the labels without their prefix."""
     from ml.tagging import CATEGORIES  # noqa: PLC0415  # see `load`
+    from ml.tagging.tagger import CHAMPION  # noqa: PLC0415
 
+    champion = models / CHAMPION
+    if champion.exists():
+        return _categories(champion.resolve())
     return tuple(category.slug for category in CATEGORIES)
 
 
-def is_loaded(cache: Path) -> bool:
-    return cache in _loaded
+@cache
+def _categories(folder: Path) -> tuple[str, ...]:
+    """A promoted folder never changes; promotion points to another one."""
+    from ml.tagging import ModelTamperedError, ModelUnavailableError, artifact  # noqa: PLC0415
+
+    try:
+        found = artifact.read(folder).categories
+    except (ModelTamperedError, ModelUnavailableError) as exc:
+        raise Permanent(f"The tagging model was refused: {exc}") from exc
+    return tuple(name for name in found if name != "out-of-scope")
+
+
+def is_loaded(models: Path) -> bool:
+    return models in _loaded

@@ -42,7 +42,7 @@ class AutoTag(Plugin[AutoTagConfig]):
         kept = Decisions(ctx, key)
         decision = kept.of_this_event()
         if decision is None and policy.is_settled(kept.all(), event.ticket):
-            self._learn(event, kept)
+            self._learn(event, kept, ctx)
             return
         ticket = ctx.tickets.get(key)
         if decision is None:
@@ -50,10 +50,12 @@ class AutoTag(Plugin[AutoTagConfig]):
         if decision is not None:
             self._act(ticket, decision, ctx)
 
-    def _learn(self, event: TicketEvent, kept: Decisions) -> None:
+    def _learn(self, event: TicketEvent, kept: Decisions, ctx: Context) -> None:
         """A person who changes labels in the helpdesk reviews what was decided."""
         newest = kept.newest()
-        said = newest and policy.said_in_the_helpdesk(event, newest, model.slugs(), self.config.label_prefix)
+        said = newest and policy.said_in_the_helpdesk(
+            event, newest, model.slugs(self._cache(ctx)), self.config.label_prefix
+        )
         if said:
             kept.review(*said, event.actor)
 
@@ -78,12 +80,14 @@ class AutoTag(Plugin[AutoTagConfig]):
         if decision.band == "apply" and decision.category:
             label = self._apply(ticket, decision, decision.category, ctx)
             if self.config.announce:
-                self._tell(ticket, messages.applied(ticket, decision, label, model.slugs()), ctx)
+                self._tell(
+                    ticket, messages.applied(ticket, decision, label, model.slugs(self._cache(ctx))), ctx
+                )
         elif decision.band == "suggest":
-            self._tell(ticket, self._suggestion(ticket, decision), ctx)
+            self._tell(ticket, self._suggestion(ticket, decision, ctx), ctx)
 
-    def _suggestion(self, ticket: Ticket, decision: Decision) -> Message:
-        return messages.suggestion(ticket, decision, self.config.choices, model.slugs())
+    def _suggestion(self, ticket: Ticket, decision: Decision, ctx: Context) -> Message:
+        return messages.suggestion(ticket, decision, self.config.choices, model.slugs(self._cache(ctx)))
 
     def _apply(self, ticket: Ticket, decision: Decision, category: str, ctx: Context) -> str:
         label = self.config.label_prefix + category
@@ -128,7 +132,7 @@ class AutoTag(Plugin[AutoTagConfig]):
         return f"{key} is no longer {label}"
 
     def _set(self, key: str, category: str, click: Click, ctx: Context) -> str:
-        if category not in model.slugs():
+        if category not in model.slugs(self._cache(ctx)):
             raise Refused(f"{category!r} is not a category any more. Set the label in the helpdesk.")
         label = self.config.label_prefix + category
         ctx.step("label", ctx.tickets.add_label, key=key, label=label)
@@ -178,12 +182,14 @@ class AutoTag(Plugin[AutoTagConfig]):
             ctx.reply(messages.left(ticket, f"somebody took {prefix}{decision.category} away"))
         elif decision.band == "apply" and decision.category:
             label = self._apply(ticket, decision, decision.category, ctx)
-            ctx.reply(messages.applied(ticket, decision, label, model.slugs()))
+            ctx.reply(messages.applied(ticket, decision, label, model.slugs(self._cache(ctx))))
         else:
-            ctx.reply(self._suggestion(ticket, decision))
+            ctx.reply(self._suggestion(ticket, decision, ctx))
 
     def _decide_now(self, ticket: Ticket, kept: Decisions, ctx: Context) -> Decision:
-        labelled = policy.category_labels(ticket.labels, model.slugs(), self.config.label_prefix)
+        labelled = policy.category_labels(
+            ticket.labels, model.slugs(self._cache(ctx)), self.config.label_prefix
+        )
         return kept.keep(policy.by_a_person(ticket, labelled) if labelled else self._tag(ticket, ctx))
 
     def health(self, ctx: Context) -> Health:
