@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bot.cli.local import load_local
 from bot.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -20,8 +21,11 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Train and compare tagging models.")
 Data = Annotated[Path, typer.Argument(help="JSON Lines or CSV (.gz too): text, label, category.")]
-Models = Annotated[Path, typer.Option(help="Folder of models: 'models' in the data directory.")]
-MODELS = Path(".data") / "models"
+Models = Annotated[Path | None, typer.Option(help="Folder of models; default: in the data directory.")]
+
+
+def _folder(given: Path | None) -> Path:
+    return given or load_local().settings.data_dir / "models"
 
 
 class Mode(StrEnum):
@@ -44,7 +48,7 @@ def train(
     epochs: Annotated[int, typer.Option(min=1, help="At most; training stops early.")] = 5,
     seed: Annotated[int, typer.Option(help="The same seed and data give the same model.")] = 0,
     track: Annotated[bool, typer.Option("--track", help="Record the run in MLflow.")] = False,  # noqa: FBT002  # an option of the command line
-    models: Models = MODELS,
+    models: Models = None,
 ) -> None:
     """Train a model into a folder of its own. It serves only after `tags promote`."""
     from ml.tagging.training import data as examples  # noqa: PLC0415
@@ -56,12 +60,12 @@ def train(
             name, mode.value, precision, tuple(languages.split(",")), Recipe(epochs=epochs, seed=seed)
         )
         given = run.parts(examples.read(data), examples.read(valid) if valid else [], plan)
-        manifest = run.train(given, plan, out, models, progress)
+        manifest = run.train(given, plan, out, _folder(models), progress)
     typer.echo(f"{manifest.version} is in {out}")
     for key, value in manifest.facts.metrics.items():
         typer.echo(f"  {key} {value:.4f} (validation)")
     if track:
-        _track(models, out, given.valid)
+        _track(_folder(models), out, given.valid)
 
 
 def _track(models: Path, out: Path, valid: Sequence[Example]) -> None:
@@ -89,7 +93,7 @@ def evaluate(
     model: Annotated[
         Path | None, typer.Option(help="A model's folder; otherwise the one that serves.")
     ] = None,
-    models: Models = MODELS,
+    models: Models = None,
 ) -> None:
     """Measure a model on examples that it has not seen."""
     from ml.tagging import Tagger, metrics, registry  # noqa: PLC0415
@@ -97,7 +101,8 @@ def evaluate(
 
     with _sentences():
         rows = [example for example in examples.read(data) if not example.outside]
-        tagger = Tagger.open(model, models) if model else Tagger.load(models)
+        folder = _folder(models)
+        tagger = Tagger.open(model, folder) if model else Tagger.load(folder)
         hits = registry.hits(tagger, [e.text for e in rows], [e.category for e in rows])
         found = tagger.tag([e.text for e in rows])
     low, high = metrics.interval(hits)
@@ -112,7 +117,7 @@ def evaluate(
 def promote(
     model: Annotated[Path, typer.Argument(help="The challenger's folder.")],
     data: Annotated[Path, typer.Option(help="The fixed evaluation set.")],
-    models: Models = MODELS,
+    models: Models = None,
     force: Annotated[bool, typer.Option("--force", help="Promote even a worse model.")] = False,  # noqa: FBT002  # an option of the command line
 ) -> None:
     """Let a model serve, unless it is worse than the champion on the evaluation set."""
@@ -122,8 +127,9 @@ def promote(
     with _sentences():
         rows = [example for example in examples.read(data) if not example.outside]
         texts, wanted = [e.text for e in rows], [e.category for e in rows]
-        challenger = Tagger.open(model, models)
-        comparison = registry.compare(challenger, Tagger.load(models), texts, wanted)
+        folder = _folder(models)
+        challenger = Tagger.open(model, folder)
+        comparison = registry.compare(challenger, Tagger.load(folder), texts, wanted)
         typer.echo(str(comparison))
         try:
             registry.gate(comparison)
@@ -131,9 +137,9 @@ def promote(
             if not force:
                 raise
             typer.echo(f"FORCED: {exc}")
-        kept = registry.promote(model, models)
-        if (models.parent / "mlflow").exists():
-            _alias(models.parent / "mlflow", model)
+        kept = registry.promote(model, folder)
+        if (folder.parent / "mlflow").exists():
+            _alias(folder.parent / "mlflow", model)
     typer.echo(f"{challenger.version} is the champion ({kept}). Restart the model's processes to serve it.")
 
 
@@ -147,14 +153,14 @@ def _alias(store: Path, model: Path) -> None:
 def export(
     out: Annotated[Path, typer.Argument(help="A folder that does not exist yet.")],
     model: Annotated[Path | None, typer.Option(help="A model's folder; otherwise the champion.")] = None,
-    models: Models = MODELS,
+    models: Models = None,
 ) -> None:
     """Copy a verified model (int8 ONNX, tokenizer, head, manifest, card) to hand it on."""
     from ml.tagging import artifact  # noqa: PLC0415
     from ml.tagging.tagger import CHAMPION  # noqa: PLC0415
 
     with _sentences():
-        source = model or models / CHAMPION
+        source = model or _folder(models) / CHAMPION
         manifest = artifact.read(source)
         if out.exists():
             raise ConfigError(f"{out} exists already. Choose another folder.")
