@@ -26,10 +26,10 @@ from integrations.alertmanager.source import AlertmanagerSource
 from integrations.sandbox.alertmanager import Timing, stand_in
 from integrations.sandbox.changes import Changes
 from integrations.sandbox.options import SandboxOptions
+from tests.recordings import recording
 
 pytestmark = pytest.mark.contract
 
-FIXTURES = Path(__file__).parents[3] / "shared/fixtures/alertmanager"
 REAL = shutil.which("prometheus-alertmanager")
 TOKEN = "receiver-token"
 FAST = Timing(group_wait=0.1, group_interval=0.4, min_timeout=5.0)
@@ -294,13 +294,13 @@ def test_a_server_that_is_not_alertmanager_is_permanent(response: httpx2.Respons
 
 
 def recorded(name: str) -> httpx2.Response:
-    return httpx2.Response(200, content=(FIXTURES / "v2" / name).read_bytes())
+    return httpx2.Response(200, content=recording(f"v2/{name}"))
 
 
 def test_recorded_answers_are_read() -> None:
     groups = answering(recorded("get_alert_groups.json")).groups()
     alerts = {alert.fingerprint: alert for group in groups for alert in group.alerts}
-    raw = json.loads((FIXTURES / "v2/get_alert_groups.json").read_bytes())
+    raw = json.loads(recording("v2/get_alert_groups.json"))
     states = {a["fingerprint"]: a["status"] for group in raw for a in group["alerts"]}
     assert {f: a.silenced_by for f, a in alerts.items()} == {
         f: tuple(s["silencedBy"]) for f, s in states.items()
@@ -334,7 +334,7 @@ class PostableSilence(Published):
 
 
 def test_the_silence_request_has_the_published_shape() -> None:
-    PostableSilence.model_validate_json((FIXTURES / "v2/post_silence_request.json").read_bytes())
+    PostableSilence.model_validate_json(recording("v2/post_silence_request.json"))
     seen: list[httpx2.Request] = []
 
     def answer(request: httpx2.Request) -> httpx2.Response:
@@ -346,7 +346,7 @@ def test_the_silence_request_has_the_published_shape() -> None:
         httpx2.Client(transport=httpx2.MockTransport(answer)),
     )
     made = client.silence(**silence(Site("http://am", Bot("/")), "HighErrorRate"))
-    assert made.id == json.loads((FIXTURES / "v2/post_silence_response.json").read_bytes())["silenceID"]
+    assert made.id == json.loads(recording("v2/post_silence_response.json"))["silenceID"]
     assert str(seen[0].url) == "http://am/api/v2/silences"
     body = PostableSilence.model_validate_json(seen[0].content)
     assert [m.isRegex for m in body.matchers] == [False, True]

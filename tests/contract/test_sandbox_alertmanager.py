@@ -22,10 +22,10 @@ from standin_server import Bot, address, listening, sandbox, serving, until
 from integrations.sandbox.alertmanager import Timing, stand_in
 from integrations.sandbox.changes import Changes
 from integrations.sandbox.options import SandboxOptions
+from tests.recordings import recording
 
 pytestmark = pytest.mark.contract
 
-FIXTURES = Path(__file__).parents[3] / "shared/fixtures/alertmanager"
 REAL = shutil.which("prometheus-alertmanager")
 TOKEN = "receiver-token"
 FAST = Timing(group_wait=0.1, group_interval=0.4, min_timeout=5.0)
@@ -33,7 +33,7 @@ FREE_FORM = {"labels", "annotations", "groupLabels", "commonLabels", "commonAnno
 
 
 def fixture(name: str) -> Any:
-    return json.loads((FIXTURES / name).read_text(encoding="utf-8"))
+    return json.loads(recording(name).decode())
 
 
 def shape(value: Any) -> Any:

@@ -20,9 +20,9 @@ from web_kit import Web, alert_body, bearer, jira_body, jira_headers, signed, we
 
 from bot.core.errors import Transient
 from bot.core.events import NewEvent, Receipt
+from tests.recordings import recording
 
 pytestmark = pytest.mark.integration
-FIXTURES = Path(__file__).parents[3] / "shared/fixtures/alertmanager"
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def test_what_needs_no_handling_is_acknowledged_and_not_kept(lite: Web) -> None:
 
 
 def test_the_storm_is_taken_in_one_piece(site: Web) -> None:
-    body = gzip.decompress((FIXTURES / "storm_1000_alerts_one_group.json.gz").read_bytes())
+    body = gzip.decompress(recording("storm_1000_alerts_one_group.json.gz"))
     answer = site.http.post("/webhooks/alertmanager", content=body, headers=bearer("am-token"))
     assert answer.status_code == 202
     assert site.kernel.inbox.event(answer.json()["id"])[1] == body

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import gzip
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from bot.plugin import Alert, AlertGroup
 from bot.testing import START
 from integrations.alertmanager.models import Notification
+from tests.recordings import recording
 
-FIXTURES = Path(__file__).parents[3] / "shared" / "fixtures" / "alertmanager"
 LABELS = {"alertname": "HighErrorRate", "service": "checkout"}
 
 
 def recorded(name: str) -> AlertGroup:
-    path = FIXTURES / name
-    body = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    body = recording(name)
+    body = gzip.decompress(body) if name.endswith(".gz") else body
     return Notification.model_validate_json(body).value()
 
 

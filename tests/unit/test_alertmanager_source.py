@@ -7,7 +7,6 @@ import copy
 import gzip
 import json
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,17 +18,17 @@ from bot.core.events import AlertGroup, Delivery, NewEvent
 from bot.core.settings import AlertmanagerSettings
 from integrations.alertmanager.models import ApiGroup, group_key
 from integrations.alertmanager.source import AlertmanagerSource
+from tests.recordings import FOLDER, recording
 
 pytestmark = pytest.mark.unit
-FIXTURES = Path(__file__).parents[3] / "shared/fixtures/alertmanager"
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 STORM = "storm_1000_alerts_one_group.json.gz"
-PAYLOADS = sorted(p.name for p in FIXTURES.glob("*.json*") if p.name != "headers_bearer.json")
+PAYLOADS = sorted(p.name for p in FOLDER.glob("*.json*") if p.name != "headers_bearer.json")
 SOURCE = AlertmanagerSource(AlertmanagerSettings.model_validate({"token": "tok", "duplicate_window": 7}))
 
 
 def body(name: str) -> bytes:
-    raw = (FIXTURES / name).read_bytes()
+    raw = recording(name)
     return gzip.decompress(raw) if name.endswith(".gz") else raw
 
 
@@ -136,8 +135,7 @@ def test_the_groups_key_outlives_a_change_of_the_routing_tree() -> None:
 
 def test_the_webhook_and_the_api_name_a_group_alike() -> None:
     [api] = [
-        ApiGroup.model_validate(g).value()
-        for g in json.loads((FIXTURES / "v2/get_alert_groups.json").read_bytes())[:1]
+        ApiGroup.model_validate(g).value() for g in json.loads(recording("v2/get_alert_groups.json"))[:1]
     ]
     webhook = fixture("grouped_firing_2.json") | {"receiver": api.receiver, "groupLabels": api.group_labels}
     assert parsed(webhook).key == api.key
