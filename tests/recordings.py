@@ -10,7 +10,7 @@ FOLDER = Path(__file__).parents[2] / "shared" / "fixtures" / "alertmanager"
 
 
 def recording(name: str) -> bytes:
-    """A recorded body; the test, or the module that reads it first thing, is skipped where this checkout has no recordings beside it."""
+    """A recorded body. Where there are none, the test is skipped, or the module that reads one first thing."""
     if not FOLDER.exists():
         reason = f"{FOLDER} is not there: recorded payloads are not part of the project."
         pytest.skip(reason, allow_module_level=True)
