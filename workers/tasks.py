@@ -43,8 +43,10 @@ def sweep() -> None:
 
 @shared_task(name="signalbox.forget")  # type: ignore[untyped-decorator]
 def forget() -> None:
-    """Drop deduplication keys whose window is over."""
-    current().kernel.inbox.forget_expired_keys()
+    """Drop deduplication keys whose window is over, and buttons that ran out long ago."""
+    kernel = current().kernel
+    kernel.inbox.forget_expired_keys()
+    kernel.buttons.forget_expired()
 
 
 def _short_queues(redis_url: str, names: Iterable[str]) -> set[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib import metadata
 
 import structlog
 from fastapi import FastAPI
@@ -25,7 +26,7 @@ from bot.web.prometheus import metrics_router
 from bot.web.security_headers import SecurityHeaders
 from bot.webhooks.routes import Webhooks
 
-VERSION = "0.1.0"
+VERSION = metadata.version("signalbox")
 log = structlog.get_logger()
 
 

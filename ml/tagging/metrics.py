@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import numpy.typing as npt
 
@@ -48,13 +46,6 @@ def interval(flags: Flags, seed: int = 0) -> tuple[float, float]:
     means = np.random.default_rng(seed).binomial(len(flags), flags.mean(), DRAWS) / len(flags)
     low, high = np.quantile(means, (0.025, 0.975))
     return float(low), float(high)
-
-
-def bootstrap(statistic: Callable[[npt.NDArray[np.int64]], float], size: int, seed: int = 0) -> Floats:
-    """The statistic of resampled rows, 400 times."""
-    draw = np.random.default_rng(seed)
-    found = [statistic(draw.integers(0, size, size)) for _ in range(400)]
-    return np.array(found, np.float32)
 
 
 def difference(new: Flags, old: Flags, seed: int = 0) -> tuple[float, float, float]:

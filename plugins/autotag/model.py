@@ -77,7 +77,3 @@ def _categories(folder: Path) -> tuple[str, ...]:
     except (ModelTamperedError, ModelUnavailableError) as exc:
         raise Permanent(f"The tagging model was refused: {exc}") from exc
     return tuple(name for name in found if name != "out-of-scope")
-
-
-def is_loaded(models: Path) -> bool:
-    return models in _loaded
