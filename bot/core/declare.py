@@ -120,6 +120,8 @@ class Plugin(Generic[C]):
     name: ClassVar[str]
     api: ClassVar[int] = API_VERSION
     Config: ClassVar[type[PluginConfig]] = PluginConfig
+    sections: ClassVar[tuple[str, ...]] = ()
+    """Top-level lists of the settings, such as [[mitigations]], that fill fields of `Config` by name."""
     config: C
 
     def __init__(self, config: C) -> None:

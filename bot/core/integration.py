@@ -16,7 +16,7 @@ from bot.core.messages import Message
 from bot.core.settings import Settings
 from bot.core.stored_messages import StoredMessages
 
-PortName = Literal["chat", "tickets", "alerts"]
+PortName = Literal["chat", "tickets", "alerts", "metrics"]
 
 
 class Source(Protocol):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
@@ -13,11 +13,12 @@ from bot.core.buttons import Buttons
 from bot.core.database import Database
 from bot.core.errors import ConfigError, Permanent
 from bot.core.events import utc_now
+from bot.core.executors import Executor, load_executors
 from bot.core.inbox import DueRun, Inbox
 from bot.core.integration import Integration, PortName, Services, Source
 from bot.core.pauses import Pauses
 from bot.core.permissions import Permissions
-from bot.core.ports import Alerts, Chat, Tickets
+from bot.core.ports import Alerts, Chat, Metrics, Tickets
 from bot.core.registry import Registry, load_plugins
 from bot.core.schedule_source import ScheduleSource
 from bot.core.settings import Settings
@@ -58,8 +59,9 @@ class Kernel:
         self.messages = StoredMessages(db, clock)
         self.buttons = Buttons(db, _button_key(settings), clock)
         self.permissions = Permissions(settings.roles, self._groups_of)
-        services = Services(settings, self.messages, self.buttons.present, clock)
-        self.integrations = {found.name: found for found in (connect(services) for connect in connects)}
+        self._services = Services(settings, self.messages, self.buttons.present, clock)
+        connected = (connect(self._services) for connect in connects)
+        self.integrations = {found.name: found for found in connected}
         self._ports: dict[PortName, Any] = {}
 
     @cached_property
@@ -81,6 +83,14 @@ class Kernel:
     @property
     def alerts(self) -> Alerts:
         return cast(Alerts, self.port("alerts"))
+
+    @property
+    def metrics(self) -> Metrics:
+        return cast(Metrics, self.port("metrics"))
+
+    @cached_property
+    def executors(self) -> Mapping[str, Executor]:
+        return load_executors(self._services)
 
     def port(self, name: PortName) -> Any:
         if name not in self._ports:

@@ -150,3 +150,50 @@ class Alerts(Protocol):
     def expire(self, *, silence_id: str, step_key: str) -> None: ...
 
     def health(self) -> Health: ...
+
+
+class Sample(BaseModel):
+    """One series' value at a time; `labels` hold the metric's name as __name__ where it has one."""
+
+    model_config = ConfigDict(frozen=True)
+    labels: Mapping[str, str]
+    at: datetime
+    value: float
+
+
+class Series(BaseModel):
+    """One series over time, oldest first; times without a value are absent."""
+
+    model_config = ConfigDict(frozen=True)
+    labels: Mapping[str, str]
+    points: tuple[tuple[datetime, float], ...]
+
+
+class Rule(BaseModel):
+    """An alerting rule as Prometheus holds it; `hold` is its `for` in seconds."""
+
+    model_config = ConfigDict(frozen=True)
+    name: str
+    expression: str
+    hold: float = 0.0
+    labels: Mapping[str, str] = {}
+
+
+class Metrics(Protocol):
+    """Prometheus. Every method reads; times are aware, results are finite or NaN as Prometheus said."""
+
+    def query(self, expression: str, *, at: datetime | None = None) -> Sequence[Sample]:
+        """The instant vector (a scalar is one sample without labels)."""
+        ...
+
+    def query_range(
+        self, expression: str, *, start: datetime, end: datetime, step: float
+    ) -> Sequence[Series]:
+        """Values every `step` seconds from `start` to `end`, both included."""
+        ...
+
+    def rules(self) -> Sequence[Rule]:
+        """The alerting rules that are loaded."""
+        ...
+
+    def health(self) -> Health: ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Literal
@@ -109,7 +109,7 @@ def load_plugins(settings: Settings, found: Iterable[EntryPoint] | None = None) 
             registry.report.append(PluginStatus(entry.name, "disabled", "by the setting disabled_plugins"))
             continue
         try:
-            registry.add(_make(entry, settings.plugins), version)
+            registry.add(_make(entry, settings), version)
         except Exception as exc:  # noqa: BLE001  # a faulty plugin may raise anything; it is reported, not fatal
             registry.report.append(PluginStatus(entry.name, "refused", str(exc), version))
     for section in settings.plugins.keys() - names:
@@ -121,7 +121,7 @@ def load_plugins(settings: Settings, found: Iterable[EntryPoint] | None = None) 
     return registry
 
 
-def _make(entry: EntryPoint, sections: Mapping[str, Mapping[str, Any]]) -> Plugin[Any]:
+def _make(entry: EntryPoint, settings: Settings) -> Plugin[Any]:
     cls = entry.load()
     if not (isinstance(cls, type) and issubclass(cls, Plugin)):
         raise ConfigError(f"The entry point {entry.value!r} is not a subclass of bot.plugin.Plugin.")
@@ -131,7 +131,8 @@ def _make(entry: EntryPoint, sections: Mapping[str, Mapping[str, Any]]) -> Plugi
             "install a version of the plugin that fits."
         )
     try:
-        return cls(cls.Config.model_validate(sections.get(cls.name, {})))
+        shared = {name: getattr(settings, name) for name in cls.sections}
+        return cls(cls.Config.model_validate({**shared, **settings.plugins.get(cls.name, {})}))
     except ValidationError as exc:
         faults = "; ".join(
             f"{'.'.join(map(str, e['loc'])) or 'section'}: {e['msg']}"

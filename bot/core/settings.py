@@ -47,6 +47,23 @@ class AlertmanagerSettings(_Section):
     )
 
 
+class PrometheusSettings(_Section):
+    url: str = Field("", description="Base URL of Prometheus, e.g. http://prometheus:9090.")
+    token: SecretStr | None = Field(None, description="Bearer token for its API, if a proxy asks.")
+
+
+class PushgatewaySettings(_Section):
+    url: str = Field("", description="Base URL of a Pushgateway, e.g. http://pushgateway:9091.")
+
+
+class SparkSettings(_Section):
+    master: str = Field("local[*]", description="Spark master, or a Spark Connect URL such as sc://host.")
+
+
+class MlflowSettings(_Section):
+    tracking_uri: str = Field("", description="MLflow tracking; empty: a database in the data directory.")
+
+
 class GenericSource(_Section):
     """One /webhooks/generic/{name} source: HMAC-SHA256 of the body in a header."""
 
@@ -142,12 +159,19 @@ class Settings(_Section):
     slack: SlackSettings = SlackSettings()
     jira: JiraSettings = JiraSettings()
     alertmanager: AlertmanagerSettings = AlertmanagerSettings()
+    prometheus: PrometheusSettings = PrometheusSettings()
+    pushgateway: PushgatewaySettings = PushgatewaySettings()
+    spark: SparkSettings = SparkSettings()
+    mlflow: MlflowSettings = MlflowSettings()
     webhooks: WebhookSecrets = WebhookSecrets()
     generic: dict[str, GenericSource] = Field(default_factory=dict)
     roles: dict[str, Role] = Field(default_factory=dict)
     web: WebSettings = WebSettings()
     nlp: NlpSettings = NlpSettings()
     workers: WorkerSettings = WorkerSettings()
+    mitigations: tuple[dict[str, Any], ...] = Field(
+        (), repr=False, description="Declared mitigations, one table each."
+    )
     plugins: dict[str, dict[str, Any]] = Field(default_factory=dict, repr=False)
     disabled_plugins: tuple[str, ...] = Field((), description="Plugins that are not loaded.")
 

@@ -29,6 +29,10 @@ KNOWN: dict[str, Place] = {
     "DATABASE_URL": ("database_url",),
     "REDIS_URL": ("redis_url",),
     "ALERTMANAGER_URL": ("alertmanager", "url"),
+    "PROMETHEUS_URL": ("prometheus", "url"),
+    "PUSHGATEWAY_URL": ("pushgateway", "url"),
+    "SPARK_MASTER": ("spark", "master"),
+    "MLFLOW_TRACKING_URI": ("mlflow", "tracking_uri"),
 }
 PREFIX = "SIGNALBOX_"
 DEFAULT_FILE = Path("signalbox.toml")
