@@ -19,8 +19,10 @@ from bot.core.events import (
     ChatMessage,
     Click,
     Command,
+    Errand,
     Event,
     Hook,
+    Reaction,
     ReplyTo,
     Submission,
     Tick,
@@ -53,7 +55,19 @@ from bot.core.messages import (
     md,
     mention,
 )
-from bot.core.ports import Alerts, Chat, Health, Matcher, Metrics, Rule, Sample, Series, Silence, Tickets
+from bot.core.ports import (
+    Alerts,
+    Chat,
+    Health,
+    Matcher,
+    Metrics,
+    Rule,
+    Said,
+    Sample,
+    Series,
+    Silence,
+    Tickets,
+)
 
 __all__ = [
     "API_VERSION",
@@ -70,6 +84,7 @@ __all__ = [
     "Confirm",
     "Context",
     "Divider",
+    "Errand",
     "Event",
     "Executor",
     "Header",
@@ -92,9 +107,11 @@ __all__ = [
     "Plan",
     "Plugin",
     "PluginConfig",
+    "Reaction",
     "Refused",
     "ReplyTo",
     "Rule",
+    "Said",
     "Sample",
     "Section",
     "Select",

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from sqlalchemy import insert, select
 
-from bot.core.database import Database
+from bot.core.database import Storage
 from bot.core.events import utc_now
 from bot.core.tables import audit
 
@@ -30,7 +30,7 @@ class AuditRow:
 
 
 class Audit:
-    def __init__(self, db: Database, clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(self, db: Storage, clock: Callable[[], datetime] = utc_now) -> None:
         self._db = db
         self._clock = clock
 

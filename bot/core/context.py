@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 
-from bot.core.audit import AuditOutcome
+from bot.core.audit import Audit, AuditOutcome
 from bot.core.declare import Handler
+from bot.core.errands import errand_event
 from bot.core.errors import Permanent, SignalboxError
-from bot.core.events import Event, Payload, ReplyTo
+from bot.core.events import DedupeKey, Event, Payload, ReplyTo
 from bot.core.executors import Executor
+from bot.core.inbox import DueRun
 from bot.core.memory import Documents, Records
 from bot.core.messages import Markup, Message, Modal, Section, Text
 from bot.core.ports import Alerts, Chat, Metrics, Tickets
@@ -23,6 +27,16 @@ if TYPE_CHECKING:
     from bot.core.kernel import Kernel
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Together:
+    """What is read and written here stands in one transaction: all of it counts, or nothing."""
+
+    documents: Documents
+    records: Records
+    audit: Callable[..., None]
+    """As `Context.audit`."""
 
 
 class Context:
@@ -117,16 +131,50 @@ class Context:
         outcome: AuditOutcome = "done",
     ) -> None:
         """Record who changed what: the person who asked for it, else the plugin of its own accord."""
+        self._audit(self._kernel.audit, action, subject, before=before, after=after, outcome=outcome)
+
+    def _audit(self, trail: Audit, action: str, subject: str, **what: Any) -> None:
         asked = self.handler.declaration.trigger in {"command", "action", "view"} and self.event.actor
-        self._kernel.audit.record(
-            asked or f"plugin:{self.handler.plugin}",
-            action,
-            subject,
-            before=before,
-            after=after,
-            outcome=outcome,
-            event_id=self.event.id,
+        actor = asked or f"plugin:{self.handler.plugin}"
+        trail.record(actor, action, subject, event_id=self.event.id, **what)
+
+    @contextmanager
+    def exclusive(self, name: str) -> Iterator[Together]:
+        """One transaction that no other process of any node has under this name at the same time.
+
+        For rules over several documents and records, such as limits. Nothing else may be asked of the
+        database inside of it, and nothing slow be done.
+        """
+        plugin, clock = self.handler.plugin, self._kernel.clock
+        with self._kernel.db.exclusive(f"{plugin}:{name}") as tx:
+            trail = Audit(tx, clock)
+            yield Together(
+                Documents(tx, plugin, clock),
+                Records(tx, plugin, self.event.id, clock),
+                lambda action, subject, **what: self._audit(trail, action, subject, **what),
+            )
+
+    def emit(
+        self,
+        kind: str,
+        data: dict[str, Any],
+        *,
+        subject: str,
+        serial: str | None = None,
+        once: str = "",
+        within: float = 25 * 3600.0,
+    ) -> None:
+        """Leave work for the handlers of `kind`; it gets a queue, attempts and a dead letter of its own.
+
+        Errands with the same `serial` never overlap. A second one with the same `once` within `within`
+        seconds is dropped; without it, this event leaves one errand of a kind and subject.
+        """
+        key = f"errand:{kind}:{once or f'{self.event.id}/{subject}'}"[:255]
+        new = errand_event(
+            self.registry, kind, data, subject=subject, serial=serial, once=DedupeKey(key, within)
         )
+        if not self.inbox.put(new).duplicate:
+            self._kernel.enqueue([DueRun(run_id, queue) for run_id, (_, queue) in new.run_ids()])
 
     def trace(self, event_id: str) -> Trace:
         """From delivery to effects."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.pool import StaticPool
 
@@ -15,6 +15,33 @@ from bot.core.errors import Transient
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _BUSY_SECONDS = 10
+
+
+class Storage(Protocol):
+    """What stores are made on: a database, or one transaction of it."""
+
+    @property
+    def engine(self) -> Engine: ...
+
+    def read(self) -> AbstractContextManager[Connection]: ...
+
+    def write(self, *, durable: bool = True) -> AbstractContextManager[Connection]: ...
+
+
+class Joined:
+    """One open transaction as a storage: what is written through it is committed with it, or not at all."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.engine = connection.engine
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        yield self._connection
+
+    @contextmanager
+    def write(self, *, durable: bool = True) -> Iterator[Connection]:  # noqa: ARG002  # the transaction's own
+        yield self._connection
 
 
 class Database:
@@ -38,6 +65,19 @@ class Database:
         engine = self.engine if durable else self.engine.execution_options(signalbox_durable=False)
         with _translated(self.engine), engine.begin() as connection:
             yield connection
+
+    @contextmanager
+    def exclusive(self, name: str) -> Iterator[Joined]:
+        """One transaction that no other process has under the same name at the same time.
+
+        SQLite has one writer at a time anyway; PostgreSQL waits for an advisory lock.
+        """
+        with self.write() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(
+                    text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": name}
+                )
+            yield Joined(connection)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

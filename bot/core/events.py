@@ -152,6 +152,16 @@ class ChatMessage(Payload):
     thread_ts: str = ""
 
 
+class Reaction(Payload):
+    """Somebody put an emoji on a message, or took it away; `emoji` has no colons."""
+
+    emoji: str
+    user: User
+    channel: str
+    ts: str
+    added: bool = True
+
+
 class Ticket(Payload):
     """A ticket's present state, whichever helpdesk holds it."""
 
@@ -225,3 +235,10 @@ class Hook(Payload):
 
     name: str
     data: Any = None
+
+
+class Errand(Payload):
+    """Work that one handler left for another, see `Context.emit`."""
+
+    name: str
+    data: dict[str, Any] = Field(default_factory=dict)

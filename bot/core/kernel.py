@@ -11,6 +11,7 @@ from typing import Any, cast
 from bot.core.audit import Audit
 from bot.core.buttons import Buttons
 from bot.core.database import Database
+from bot.core.errands import ErrandSource
 from bot.core.errors import ConfigError, Permanent
 from bot.core.events import utc_now
 from bot.core.executors import Executor, load_executors
@@ -67,7 +68,7 @@ class Kernel:
     @cached_property
     def sources(self) -> dict[str, Source]:
         found = [source for i in self.integrations.values() for source in i.sources]
-        return {source.name: source for source in [*found, ScheduleSource()]}
+        return {source.name: source for source in [*found, ScheduleSource(), ErrandSource()]}
 
     def _groups_of(self, user_id: str) -> frozenset[str]:
         return self.chat.groups_of(user_id)

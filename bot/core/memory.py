@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,9 +10,11 @@ from typing import Any
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from bot.core.database import Database
+from bot.core.database import Storage
 from bot.core.events import new_id, utc_now
 from bot.core.tables import documents, records
+
+_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class Records:
     """Facts of one plugin, never changed: decisions, outcomes, measurements."""
 
     def __init__(
-        self, db: Database, plugin: str, event_id: str | None = None, clock: Callable[[], datetime] = utc_now
+        self, db: Storage, plugin: str, event_id: str | None = None, clock: Callable[[], datetime] = utc_now
     ) -> None:
         self._db = db
         self._plugin = plugin
@@ -107,7 +109,7 @@ class Records:
 class Documents:
     """Small states of one plugin by key. `put` with a version succeeds only on that version."""
 
-    def __init__(self, db: Database, plugin: str, clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(self, db: Storage, plugin: str, clock: Callable[[], datetime] = utc_now) -> None:
         self._db = db
         self._plugin = plugin
         self._clock = clock
@@ -118,6 +120,24 @@ class Documents:
         with self._db.read() as tx:
             row = tx.execute(query).one_or_none()
         return Document(row.key, row.version, row.data, row.updated_at) if row else None
+
+    def many(self, keys: Sequence[str]) -> list[Document]:
+        """Those of the documents that exist, in one query a thousand."""
+        found: list[Document] = []
+        for start in range(0, len(keys), _AT_ONCE):
+            part = keys[start : start + _AT_ONCE]
+            found += self._select(documents.c.key.in_(part))
+        return found
+
+    def having(self, prefix: str) -> list[Document]:
+        """Documents whose keys begin like this, by key."""
+        return self._select(documents.c.key.startswith(prefix, autoescape=True))
+
+    def _select(self, condition: Any) -> list[Document]:
+        query = select(documents).where(documents.c.plugin == self._plugin, condition)
+        with self._db.read() as tx:
+            rows = tx.execute(query.order_by(documents.c.key))
+            return [Document(row.key, row.version, row.data, row.updated_at) for row in rows]
 
     def put(self, key: str, data: dict[str, Any], *, version: int | None = None) -> bool:
         """Store `data`. With `version` (0: must not exist yet) only if nobody was faster; says whether."""

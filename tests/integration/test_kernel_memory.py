@@ -96,3 +96,29 @@ def test_a_dead_senders_word_runs_out(db: Database) -> None:
     later = StoredMessages(db, lambda: now + timedelta(minutes=1))
     with stored.sending("k"), later.sending("k") as taken:
         assert taken
+
+
+def test_what_is_written_together_counts_together(db: Database) -> None:
+    def fails() -> None:
+        with db.exclusive("limits") as tx:
+            Documents(tx, "toy").put("a", {"n": 1})
+            Records(tx, "toy").append("fact", "a", {})
+            raise ValueError
+
+    with pytest.raises(ValueError):
+        fails()
+    assert Documents(db, "toy").get("a") is None
+    assert Records(db, "toy").count("fact") == 0
+
+
+def test_a_limit_over_several_rows_holds_in_a_race(db: Database) -> None:
+    def take(number: int) -> bool:
+        with db.exclusive("limits") as tx:
+            records = Records(tx, "toy")
+            if records.count("taken") >= 3:
+                return False
+            records.append("taken", str(number), {})
+            return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(take, range(24))) == 3
