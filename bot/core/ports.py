@@ -35,11 +35,25 @@ class Health(BaseModel):
     detail: str = ""
 
 
+class Said(BaseModel):
+    """A message of anybody, as it stands in the chat; `thread_ts` is empty outside of threads."""
+
+    model_config = ConfigDict(frozen=True)
+    user: str
+    text: str
+    thread_ts: str = ""
+
+
 class Chat(Protocol):
     """Where people talk (Slack)."""
 
-    def upsert(self, *, channel: str, key: str, message: Message, step_key: str) -> MessageRef:
-        """Post the message known by `key`, or update it in place. Updates coalesce to the newest."""
+    def upsert(
+        self, *, channel: str, key: str, message: Message, step_key: str, thread: MessageRef | None = None
+    ) -> MessageRef:
+        """Post the message known by `key`, or update it in place. Updates coalesce to the newest.
+
+        `thread` says under which message it is posted; one that stands already stays where it is.
+        """
         ...
 
     def post(
@@ -71,6 +85,14 @@ class Chat(Protocol):
         """Upload a file; returns its id."""
         ...
 
+    def permalink(self, ref: MessageRef) -> str:
+        """The address at which a browser shows this message."""
+        ...
+
+    def read(self, ref: MessageRef) -> Said | None:
+        """What stands there now, whoever wrote it; None when it is gone."""
+        ...
+
     def groups_of(self, user_id: str) -> frozenset[str]:
         """Handles of the user groups that a person belongs to, e.g. {"oncall"}."""
         ...
@@ -99,6 +121,10 @@ class Tickets(Protocol):
 
     def comment(self, *, key: str, text: str, step_key: str) -> str:
         """Comment on a ticket, once; returns the comment's id."""
+        ...
+
+    def link(self, *, key: str, url: str, title: str, step_key: str) -> None:
+        """Show a web address on the ticket; the same address again changes nothing."""
         ...
 
     def health(self) -> Health: ...

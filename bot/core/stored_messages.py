@@ -25,6 +25,7 @@ class StoredMessage:
     key: str
     channel: str
     ts: str | None
+    thread_ts: str | None
     wanted: Message
     wanted_at: datetime
     sent_hash: str | None
@@ -37,10 +38,10 @@ class StoredMessages:
         self._clock = clock
         self._insert: Any = sqlite.insert if db.engine.dialect.name == "sqlite" else postgresql.insert
 
-    def want(self, key: str, channel: str, message: Message) -> StoredMessage:
+    def want(self, key: str, channel: str, message: Message, thread_ts: str | None = None) -> StoredMessage:
         """Record the newest content; a message that was posted keeps its place."""
         newest = {"wanted": message.model_dump(mode="json"), "wanted_at": self._clock(), "dirty": 1}
-        statement = self._insert(messages).values(key=key, channel=channel, **newest)
+        statement = self._insert(messages).values(key=key, channel=channel, thread_ts=thread_ts, **newest)
         statement = statement.on_conflict_do_update(index_elements=[messages.c.key], set_=newest).returning(
             *messages.c
         )
@@ -119,6 +120,7 @@ def _stored(row: Row[Any]) -> StoredMessage:
         row.key,
         row.channel,
         row.ts,
+        row.thread_ts,
         Message.model_validate(row.wanted),
         row.wanted_at,
         row.sent_hash,

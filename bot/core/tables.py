@@ -162,6 +162,7 @@ messages = Table(
     Column("key", String(255), primary_key=True),
     Column("channel", String(40), nullable=False),
     Column("ts", String(40)),
+    Column("thread_ts", String(40)),  # where its first post belongs, for a message that lives in a thread
     Column("wanted", JSON, nullable=False),
     Column("wanted_at", Instant, nullable=False),
     Column("sent_hash", String(64)),

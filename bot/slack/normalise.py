@@ -16,6 +16,7 @@ from bot.core.events import (
     DedupeKey,
     NewEvent,
     Payload,
+    Reaction,
     ReplyTo,
     Submission,
     User,
@@ -82,6 +83,8 @@ def _unknown(command: str, name: str, registry: Registry) -> str:
 
 def _event(body: Json, registry: Registry) -> Normalised:
     event = body["event"]
+    if event["type"] in _REACTIONS:
+        return _reaction(body, event, registry)
     kind = _event_kind(body, event)
     # Our own and other bots' messages would answer each other for ever; edits are no new messages.
     if kind is None or event.get("bot_id") or event.get("subtype") not in {None, "thread_broadcast"}:
@@ -100,6 +103,25 @@ def _event(body: Json, registry: Registry) -> Normalised:
     if kind != "slack.home":
         keys.append(DedupeKey(f"slack:said:{payload.channel}:{payload.ts}"))
     return _new(kind, payload.channel, payload, user, tuple(keys))
+
+
+_REACTIONS = {"reaction_added": True, "reaction_removed": False}
+
+
+def _reaction(body: Json, event: Json, registry: Registry) -> Normalised:
+    """Reactions to messages; those to files are nobody's business here."""
+    item, kind = event["item"], "slack.reaction"
+    if item.get("type") != "message" or not registry.handlers_for(kind):
+        return Say()
+    payload = Reaction(
+        emoji=event["reaction"].partition("::")[0],  # a skin tone follows
+        user=User(id=event["user"]),
+        channel=item["channel"],
+        ts=item["ts"],
+        added=_REACTIONS[event["type"]],
+    )
+    key = DedupeKey(f"slack:event:{body['event_id']}")
+    return _new(kind, f"{payload.channel}:{payload.ts}", payload, payload.user, (key,))
 
 
 def _event_kind(body: Json, event: Json) -> str | None:

@@ -9,7 +9,7 @@ from bot.core.errors import Permanent
 from bot.core.events import ReplyTo
 from bot.core.integration import Services
 from bot.core.messages import Message, MessageRef, Modal
-from bot.core.ports import idempotent
+from bot.core.ports import Said, idempotent
 from bot.testing.faults import Faulty
 from bot.testing.text import text_of
 
@@ -64,6 +64,7 @@ class _State:
     replies: dict[str, Reply] = field(default_factory=dict)
     modals: list[Modal] = field(default_factory=list)
     files: dict[str, File] = field(default_factory=dict)
+    said: dict[tuple[str, str], Said] = field(default_factory=dict)
 
 
 class FakeChat(Faulty):
@@ -102,10 +103,12 @@ class FakeChat(Faulty):
         return [shown for shown in self.messages if shown.channel == channel]
 
     @idempotent
-    def upsert(self, *, channel: str, key: str, message: Message, step_key: str) -> MessageRef:
+    def upsert(
+        self, *, channel: str, key: str, message: Message, step_key: str, thread: MessageRef | None = None
+    ) -> MessageRef:
         with self._call("upsert", channel=channel, key=key, message=message, step_key=step_key):
-            stored = self._services.messages.want(key, channel, message)
-            ref = self._show(key, stored.channel, message)
+            stored = self._services.messages.want(key, channel, message, thread.ts if thread else None)
+            ref = self._show(key, stored.channel, message, stored.thread_ts or "")
             self._services.messages.sent(key, ref.channel, ref.ts, "sent", stored.wanted_at)
             return ref
 
@@ -158,6 +161,23 @@ class FakeChat(Faulty):
 
     def reconcile_upload(self, *, step_key: str, **_: Any) -> str | None:
         return f"F{step_key[:10]}" if step_key in self._state.files else None
+
+    def permalink(self, ref: MessageRef) -> str:
+        with self._call("permalink", writes=False, ref=ref):
+            return f"https://chat.example/{ref.ts}"
+
+    def say(self, text: str, *, user: str, channel: str, thread: str = "") -> MessageRef:
+        """Write a message, as a person does; `read` finds it."""
+        ref = MessageRef(channel=channel, ts=f"{len(self._state.said) + 1}.000900")
+        self._state.said[ref.channel, ref.ts] = Said(user=user, text=text, thread_ts=thread)
+        return ref
+
+    def read(self, ref: MessageRef) -> Said | None:
+        with self._call("read", writes=False, ref=ref):
+            shown = next((s for s in self.messages if (s.channel, s.ts) == (ref.channel, ref.ts)), None)
+            if shown is not None:
+                return Said(user="UBOT", text=shown.message.text, thread_ts=shown.thread)
+            return self._state.said.get((ref.channel, ref.ts))
 
     def groups_of(self, user_id: str) -> frozenset[str]:
         return self.groups.get(user_id, frozenset())

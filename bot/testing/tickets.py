@@ -16,6 +16,7 @@ class FakeTickets(Faulty):
         self._tickets: dict[str, Ticket] = {}
         self._comments: dict[str, tuple[str, str]] = {}
         self._created: dict[str, str] = {}
+        self._links: dict[tuple[str, str], str] = {}
 
     def add(self, key: str, summary: str = "", description: str = "", **fields: Any) -> Ticket:
         """File a ticket, or change one, as a person would."""
@@ -80,6 +81,16 @@ class FakeTickets(Faulty):
             self._existing(key)
             self._comments[step_key] = (key, text)
             return step_key
+
+    @idempotent
+    def link(self, *, key: str, url: str, title: str, step_key: str) -> None:
+        with self._call("link", key=key, url=url, title=title, step_key=step_key):
+            self._existing(key)
+            self._links[key, url] = title
+
+    def links(self, key: str) -> dict[str, str]:
+        """Address to title of what is linked on a ticket."""
+        return {url: title for (ticket, url), title in self._links.items() if ticket == key}
 
     def reconcile_comment(self, *, step_key: str, **_: Any) -> str | None:
         return step_key if step_key in self._comments else None

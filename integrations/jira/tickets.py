@@ -97,6 +97,14 @@ class JiraTickets:
         with _translated(f"comment on {key}"):
             return str(self._request("POST", f"{_issue(key)}/comment", body)["id"])
 
+    @idempotent
+    def link(self, *, key: str, url: str, title: str, step_key: str) -> None:
+        """A remote link; its global id is the address, so a second one replaces the first."""
+        del step_key
+        body = {"globalId": url[:255], "object": {"url": url, "title": title[:255]}}
+        with _translated(f"link {key} to a message"):
+            self._request("POST", f"{_issue(key)}/remotelink", body)
+
     def reconcile_comment(self, *, key: str, text: str, step_key: str) -> str | None:
         del text
         with _translated(f"read the comments of {key}"):

@@ -14,7 +14,7 @@ from bot.core.errors import Permanent, SignalboxError, Throttled, Transient
 from bot.core.events import ReplyTo, new_id
 from bot.core.integration import Services
 from bot.core.messages import Message, MessageRef, Modal, Priority, escape
-from bot.core.ports import Health, idempotent
+from bot.core.ports import Health, Said, idempotent
 from bot.core.stored_messages import StoredMessage
 from bot.slack.urls import is_slack_url
 from integrations.slack.budget import Budget
@@ -31,11 +31,13 @@ SCOPES = (
     "chat:write",
     "commands",
     "files:write",
+    "reactions:read",
     "usergroups:read",
     "users:read",
 )
 METADATA = "signalbox"
 _GONE = {"message_not_found", "cant_update_message", "edit_window_closed"}
+_NOWHERE = {"thread_not_found", "message_not_found", "channel_not_found"}
 _HISTORY = 100
 _UPLOAD = "files.getUploadURLExternal"
 
@@ -65,19 +67,21 @@ class SlackChat:
 
     # -- messages that live ------------------------------------------------------------------------
 
-    def upsert(self, *, channel: str, key: str, message: Message, step_key: str) -> MessageRef:
-        self._messages.want(key, self._directory.channel_id(channel), message)
+    def upsert(
+        self, *, channel: str, key: str, message: Message, step_key: str, thread: MessageRef | None = None
+    ) -> MessageRef:
+        self._messages.want(key, self._directory.channel_id(channel), message, thread.ts if thread else None)
         return self._send_newest(key, step_key)
 
     def reconcile_upsert(
-        self, *, channel: str, key: str, message: Message, step_key: str
+        self, *, channel: str, key: str, message: Message, step_key: str, thread: MessageRef | None = None
     ) -> MessageRef | None:
         """Only a first post can double; find it by the key in its metadata and note where it stands."""
         del message
         stored = self._messages.by_key(key)
         if stored is None or stored.ts is not None:
             return None
-        found = self._find(self._directory.channel_id(channel), "key", key)
+        found = self._find(self._directory.channel_id(channel), "key", key, thread.ts if thread else None)
         if found is not None:
             self._messages.sent(key, found.channel, found.ts, "", stored.wanted_at)
             self._messages.touch(key)
@@ -134,7 +138,7 @@ class SlackChat:
             return
         rendered = render(presented, new_id()[-8:], uploads=stored.ts is None)
         if stored.ts is None:
-            ref = self._post(stored.channel, rendered, step_key, stored.key, priority)
+            ref = self._post(stored.channel, rendered, step_key, stored.key, priority, stored.thread_ts)
         else:
             found = self._update(stored.channel, stored.ts, rendered, priority)
             if found is None:
@@ -230,6 +234,38 @@ class SlackChat:
                 thread_ts=thread.ts if thread else None,
             )
         return str(answer["file"]["id"])
+
+    # -- reading -----------------------------------------------------------------------------------
+
+    def permalink(self, ref: MessageRef) -> str:
+        answer = self._call("chat.getPermalink", priority="high", channel=ref.channel, message_ts=ref.ts)
+        return str(answer["permalink"])
+
+    def read(self, ref: MessageRef) -> Said | None:
+        """`ts` may be a reply's: Slack then answers with its thread, or with the reply alone."""
+        try:
+            answer = self._call(
+                "conversations.replies",
+                channel=ref.channel,
+                ts=ref.ts,
+                oldest=ref.ts,
+                latest=ref.ts,
+                inclusive=True,
+                limit=1,
+            )
+        except Permanent as exc:
+            if isinstance(exc.__cause__, SlackApiError) and error_of(exc.__cause__) in _NOWHERE:
+                return None
+            raise
+        found = next((m for m in answer["messages"] if m["ts"] == ref.ts), None)
+        if found is None:
+            return None
+        thread_ts = found.get("thread_ts") or ""
+        return Said(
+            user=found.get("user") or found.get("bot_id") or "",
+            text=found.get("text") or "",
+            thread_ts="" if thread_ts == ref.ts else thread_ts,
+        )
 
     # -- people and health -------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from integrations.sandbox.slack.drafts import checked_view
 from integrations.sandbox.slack.envelope import Reply
 from integrations.sandbox.slack.inputs import Values, entered, is_stateful, unanswered
 from integrations.sandbox.slack.markup import encode
+from integrations.sandbox.slack.methods.chat import react
 from integrations.sandbox.slack.methods.views import push_view
 from integrations.sandbox.slack.model import Channel, Message, User, View
 from integrations.sandbox.slack.responses import show_answer, show_notice
@@ -44,6 +45,16 @@ class Interactions:
         )
         self._workspace.post(message)
         return {"ts": message.ts, "delivered": await self._announce(message, channel)}
+
+    async def react(self, user_id: str, message: Message, name: str) -> dict[str, Any]:
+        """The bot hears of reactions in channels that it is a member of."""
+        user = self._workspace.user(user_id)
+        react(self._desk, message, user.id, name)
+        if seed.BOT_USER not in self._workspace.channel(message.channel).members:
+            return {"delivered": []}
+        inner = payloads.reaction_event(message, user, name, self._workspace.mint_ts())
+        envelope = payloads.event(inner, self._workspace.clock())
+        return {"delivered": [_summary(envelope.label, await self._courier.deliver_event(envelope))]}
 
     async def _command(self, user: User, channel: Channel, typed: str) -> dict[str, Any]:
         name, _, rest = typed.partition(" ")

@@ -13,7 +13,6 @@ from integrations.sandbox.slack.courier import Courier
 from integrations.sandbox.slack.desk import Desk
 from integrations.sandbox.slack.faults import Fault, Faults
 from integrations.sandbox.slack.interactions import Interactions, Place
-from integrations.sandbox.slack.methods.chat import react
 from integrations.sandbox.slack.model import Message, View
 from integrations.sandbox.slack.rates import RateLimiter
 from integrations.sandbox.slack.shapes import message_json, thread_json, view_json
@@ -190,8 +189,7 @@ class Page:
     async def react(self, body: React) -> dict[str, Any]:
         with _told():
             message = self._workspace.message(body.channel, body.ts)
-            react(self._desk, message, self._workspace.user(body.user).id, body.name)
-            return {}
+            return await self._do.react(body.user, message, body.name)
 
     async def home(self, body: Who) -> dict[str, Any]:
         with _told():

@@ -50,6 +50,18 @@ def mention_event(message: Message, public_url: str) -> Payload:
     return {**shown, "type": "app_mention", "channel": message.channel, "event_ts": message.ts}
 
 
+def reaction_event(message: Message, user: User, name: str, event_ts: str) -> Payload:
+    item = {"type": "message", "channel": message.channel, "ts": message.ts}
+    return {
+        "type": "reaction_added",
+        "user": user.id,
+        "reaction": name,
+        "item_user": message.user,
+        "item": item,
+        "event_ts": event_ts,
+    }
+
+
 def change_event(
     what: str, message: Message, before: Message | None, *, channel: Channel, ts: str, url: str
 ) -> Payload:
