@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from bot.plugin import Alert, AlertGroup
+from plugins.alert_relay import severity
 from plugins.alert_relay.state import Card, Link, Mark
 
 EMPTY = Card(title="")
@@ -14,7 +15,6 @@ _LINE_LENGTH = 200
 _CHANGES_SHOWN = 3
 _LINKS = (("Runbook", "runbook_url"), ("Dashboard", "dashboard_url"))
 _NOISE = {"alertname", "severity", "job", "cluster"}
-_RANK = {"critical": 0, "page": 0, "error": 1, "warning": 2, "info": 3}
 
 
 def make(
@@ -90,11 +90,11 @@ def _title(group: AlertGroup) -> str:
 
 def _severity(alerts: Iterable[Alert]) -> str:
     found = {alert.labels.get("severity", "") for alert in alerts}
-    return min(found, key=lambda s: (_RANK.get(s, 9), s), default="")
+    return min(found, key=lambda s: (severity.rank(s), s), default="")
 
 
 def _importance(alert: Alert) -> tuple[bool, int, datetime]:
-    return (_is_muted(alert), _RANK.get(alert.labels.get("severity", ""), 9), alert.starts_at)
+    return (_is_muted(alert), severity.rank(alert.labels.get("severity", "")), alert.starts_at)
 
 
 def _is_muted(alert: Alert) -> bool:

@@ -1,77 +1,16 @@
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, time, timedelta
-from typing import Annotated, Self
-from zoneinfo import available_timezones
+from datetime import datetime, time, timedelta
+from typing import Self
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from bot.plugin import PluginConfig
-
-
-def _pattern(text: str) -> str:
-    try:
-        re.compile(text)
-    except re.error as exc:
-        raise ValueError(f"{text!r} is not a regular expression: {exc}. Example: 'payments|billing'") from exc
-    return text
-
-
-def _zone(name: str) -> str:
-    if name not in available_timezones():
-        raise ValueError(f"{name!r} is not an IANA time zone. Example: 'Europe/Berlin'")
-    return name
-
-
-class Route(BaseModel):
-    """Groups that match go to `channel`. Every label named must fit."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    channel: str = Field(description="Channel for the groups that match.")
-    match: dict[str, str] = Field(default_factory=dict, description="Labels and the values they must have.")
-    match_re: dict[str, Annotated[str, AfterValidator(_pattern)]] = Field(
-        default_factory=dict, description="Labels and regular expressions that their whole values must match."
-    )
-    escalate_minutes: float | None = Field(
-        None, ge=0, description="Instead of the general escalate_minutes; 0 never escalates."
-    )
-    oncall: str = Field(
-        "", description="Name of the on-call entry that is called; empty for the general one."
-    )
-
-    def fits(self, labels: Mapping[str, str]) -> bool:
-        equal = all(labels.get(name, "") == value for name, value in self.match.items())
-        return equal and all(re.fullmatch(p, labels.get(name, "")) for name, p in self.match_re.items())
-
-
-class OnCall(BaseModel):
-    """Who is called: a Slack user group, or people who take turns."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    group: str = Field("", pattern=r"^(S[A-Z0-9]+)?$", description="Id of a Slack user group, e.g. S0123ABC.")
-    users: tuple[Annotated[str, Field(pattern=r"^[UW][A-Z0-9]+$")], ...] = Field(
-        (), description="Slack user ids in the order of their shifts."
-    )
-    start: AwareDatetime = Field(
-        datetime(2024, 1, 1, tzinfo=UTC), description="When the first person's first shift began."
-    )
-    shift_hours: float = Field(168.0, gt=0, description="Length of a shift; 168 is a week.")
-
-    @model_validator(mode="after")
-    def _names_somebody(self) -> Self:
-        if not self.group and not self.users:
-            raise ValueError('an on-call entry names a group or users. Example: users = ["U0123", "U0456"]')
-        return self
-
-    def now(self, at: datetime) -> str:
-        """The id of the person or user group to call."""
-        if not self.users:
-            return self.group
-        return self.users[(at - self.start) // timedelta(hours=self.shift_hours) % len(self.users)]
+from plugins.alert_relay.routing.conditions import Zone
+from plugins.alert_relay.routing.maintenance import Maintenance
+from plugins.alert_relay.routing.quiet import QuietHours
+from plugins.alert_relay.routing.routes import OnCall, Route
 
 
 class AlertRelayConfig(PluginConfig):
@@ -87,7 +26,7 @@ class AlertRelayConfig(PluginConfig):
         1.0, gt=0, le=168, description="How long the silence lasts that the button makes."
     )
     morning: time = Field(time(8), description="When a silence 'until morning' ends.")
-    zone: str = Field("UTC", description="Time zone of `morning` (IANA name).")
+    zone: Zone = Field("UTC", description="Time zone of `morning` (IANA name).")
     until_resolved_hours: float = Field(
         24.0, gt=0, le=168, description="A silence 'until resolved' ends after this time at the latest."
     )
@@ -122,6 +61,32 @@ class AlertRelayConfig(PluginConfig):
         description="A group that fires again within this time after its end reopens its message; "
         "later, it gets a new one.",
     )
+    quiet: QuietHours | None = Field(
+        None, description="Hours in which groups that are not urgent wait or call nobody; none by default."
+    )
+    maintenance: tuple[Maintenance, ...] = Field(
+        (), description="Planned windows in which groups that match call nobody."
+    )
+    incident_labels: tuple[str, ...] = Field(
+        ("service",), description="Groups that share these labels are one incident; empty: each is its own."
+    )
+    incident_hours: float = Field(
+        24.0,
+        gt=0,
+        description="A group joins an open incident this long after that one's newest group began.",
+    )
+    mark_emoji: str = Field(
+        "memo", pattern="^[a-z0-9_+-]+$", description="A message with this reaction joins the timeline."
+    )
+    storm_groups: int = Field(
+        20, ge=0, description="More new groups a minute in a channel become one summary; 0 never."
+    )
+    adopt_minutes: float = Field(
+        1.0, ge=0, description="A group that Alertmanager lists this long without telling is shown too."
+    )
+    downtime_severities: tuple[str, ...] = Field(
+        ("critical", "page"), description="Severities that count as downtime of their service."
+    )
     heartbeat: str = Field(
         "Watchdog", description="Name of the alert that always fires; it is noted down and not posted."
     )
@@ -134,7 +99,6 @@ class AlertRelayConfig(PluginConfig):
 
     @model_validator(mode="after")
     def _is_complete(self) -> Self:
-        _zone(self.zone)
         named = {self.escalate_to, *(route.oncall for route in self.routes)} - {""}
         if unknown := sorted(named - set(self.oncall)):
             raise ValueError(
@@ -154,6 +118,9 @@ class AlertRelayConfig(PluginConfig):
         """The id of the person or user group that is on call for a route; empty when nobody is."""
         entry = self.oncall.get(route.oncall or self.escalate_to)
         return entry.now(at) if entry else ""
+
+    def quiet_for(self, route: Route) -> QuietHours | None:
+        return route.quiet or self.quiet
 
     @property
     def silence_for(self) -> timedelta:

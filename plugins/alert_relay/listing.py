@@ -6,19 +6,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from bot.plugin import Markup, Message, Section, Silence, Text, join, md, mention
-from plugins.alert_relay import silencing, words
-from plugins.alert_relay.config import AlertRelayConfig, Route
+from plugins.alert_relay import severity, silencing, words
+from plugins.alert_relay.config import AlertRelayConfig
 from plugins.alert_relay.state import GroupState
 
 _SHOWN = 20
-_RANK = {"critical": 0, "page": 0, "error": 1, "warning": 2, "info": 3}
 
 
 def firing(states: Sequence[GroupState], now: datetime) -> Message:
     """What fires: loud ones first, then by severity, then the oldest."""
     if not states:
         return _message("Nothing fires.", [":large_green_circle: Nothing fires."])
-    ordered = sorted(states, key=lambda s: (s.is_quiet, _RANK.get(s.card.severity, 9), s.started_at))
+    ordered = sorted(states, key=lambda s: (s.is_quiet, severity.rank(s.card.severity), s.started_at))
     lines: list[Text] = [_line(state, now) for state in ordered[:_SHOWN]]
     if len(states) > _SHOWN:
         lines.append(f"and {len(states) - _SHOWN} more")
@@ -76,7 +75,7 @@ def _reasons(
     labels: Mapping[str, str], state: GroupState | None, config: AlertRelayConfig, now: datetime
 ) -> Iterator[Text]:
     for number, route in enumerate(config.routes, 1):
-        misfit = _misfit(route, labels)
+        misfit = route.misfit(labels)
         if misfit is None:
             yield f"Route {number} fits: {route.channel}. The first that fits wins."
             break
@@ -111,17 +110,6 @@ def _present(state: GroupState, now: datetime) -> Iterator[Text]:
     if state.silenced is not None:
         held = state.silenced
         yield md("Silenced until {} by {}.", words.until(held.until, now), words.person(held.by))
-
-
-def _misfit(route: Route, labels: Mapping[str, str]) -> str | None:
-    """The first label that keeps a group from a route; None when it fits."""
-    for name, value in route.match.items():
-        if labels.get(name, "") != value:
-            return f"{name} is {labels.get(name, '')!r}, not {value!r}"
-    for name, pattern in route.match_re.items():
-        if not route.model_copy(update={"match": {}, "match_re": {name: pattern}}).fits(labels):
-            return f"{name} is {labels.get(name, '')!r}, which {pattern!r} does not match"
-    return None
 
 
 def _message(text: str, lines: Sequence[Text]) -> Message:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from bot.plugin import Context, Transient
+from plugins.alert_relay import keysets
 from plugins.alert_relay.state import GroupState
 
-_OPEN = "open-groups"
+_OPEN = "open"
 _TRIES = 5
 Change = Callable[[GroupState | None], GroupState | None]
 
@@ -32,28 +33,31 @@ def change(ctx: Context, key: str, apply: Change) -> GroupState | None:
     raise Transient(f"The alert group {key} is being changed by too many workers at once.")
 
 
-def open_keys(ctx: Context) -> list[str]:
-    """Groups that the clock looks after: those that fire, or whose silence is to be ended."""
-    found = ctx.documents.get(_OPEN)
-    return list(found.data["keys"]) if found else []
+def note_place(ctx: Context, state: GroupState, version: int) -> bool:
+    """Keep what only its message's place changed, unless somebody was faster."""
+    return ctx.documents.put(f"group:{state.key}", state.model_dump(mode="json"), version=version)
+
+
+def many(ctx: Context, keys: Iterable[str]) -> list[GroupState]:
+    found = ctx.documents.many([f"group:{key}" for key in keys])
+    return [GroupState.model_validate(document.data) for document in found]
+
+
+def open_states(ctx: Context) -> list[GroupState]:
+    """Groups that the clock looks after."""
+    return many(ctx, open_keys(ctx))
 
 
 def firing(ctx: Context) -> list[GroupState]:
-    found = [load(ctx, key)[0] for key in open_keys(ctx)]
-    return [state for state in found if state is not None and state.status == "firing"]
+    return [state for state in open_states(ctx) if state.status == "firing"]
+
+
+def open_keys(ctx: Context) -> list[str]:
+    return keysets.members(ctx.documents, _OPEN)
 
 
 def _track(ctx: Context, state: GroupState) -> None:
-    wanted = state.status == "firing" or state.silence_to_end
-    for _ in range(_TRIES):
-        found = ctx.documents.get(_OPEN)
-        keys = set(found.data["keys"]) if found else set()
-        if wanted == (state.key in keys):
-            return
-        keys ^= {state.key}
-        if ctx.documents.put(_OPEN, {"keys": sorted(keys)}, version=found.version if found else 0):
-            return
-    raise Transient("The list of open alert groups is being changed by too many workers at once.")
+    keysets.put(ctx.documents, _OPEN, state.key, wanted=state.is_looked_after)
 
 
 def is_noted(ctx: Context, kind: str, subject: str) -> bool:

@@ -7,6 +7,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from bot.plugin import MessageRef
+from plugins.alert_relay.routing.maintenance import Planned
+
 Status = Literal["firing", "resolved"]
 LineKind = Literal[
     "fired_again",
@@ -22,6 +25,8 @@ LineKind = Literal[
     "ending",
     "ticket",
     "csv",
+    "maintenance",
+    "maintenance_over",
 ]
 
 
@@ -106,6 +111,15 @@ class Card(_Value):
     footnote: str = ""
 
 
+class Sibling(_Value):
+    """Another group of the same incident, as the incident's line shows it."""
+
+    title: str
+    severity: str
+    status: Status
+    url: str = ""
+
+
 class GroupState(_Value):
     """`episode` counts messages of the group; `silences` counts what its silence button made."""
 
@@ -137,6 +151,24 @@ class GroupState(_Value):
     event_id: str = ""
     """The event that changed it last: handled once more, it changes nothing."""
     marks: dict[str, Mark] = Field(default_factory=dict)
+    ref: MessageRef | None = None
+    """Where its message stands."""
+    thread: MessageRef | None = None
+    """The incident's line, when the message stands under that."""
+    incident: str = ""
+    siblings: tuple[Sibling, ...] = ()
+    """The other groups of its incident, kept by the group that is the incident's line."""
+    held: str = ""
+    """Why it has no message yet: the id of what holds it back."""
+    maintenance: Planned | None = None
+    shown_at: datetime | None = None
+    slowed: bool = False
+    """It flaps, and what changed last is shown later."""
+
+    @property
+    def is_looked_after(self) -> bool:
+        """Whether the clock has something to do for it."""
+        return self.status == "firing" or self.silence_to_end or self.slowed
 
     @property
     def message_key(self) -> str:
@@ -148,8 +180,9 @@ class GroupState(_Value):
 
     @property
     def is_quiet(self) -> bool:
-        """Nobody need hurry: every firing alert is muted."""
-        return self.card.firing == 0 or (self.silenced is not None and self.silenced.whole)
+        """Nobody need hurry: every firing alert is muted, or it was planned."""
+        muted = self.silenced is not None and self.silenced.whole
+        return self.card.firing == 0 or muted or self.maintenance is not None
 
     @property
     def silence_to_end(self) -> bool:
