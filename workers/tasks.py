@@ -43,8 +43,9 @@ def sweep() -> None:
 
 @shared_task(name="signalbox.forget")  # type: ignore[untyped-decorator]
 def forget() -> None:
-    """Drop deduplication keys whose window is over, and buttons that ran out long ago."""
+    """Drop deduplication keys whose window is over, and buttons that ran out long ago; seal strays."""
     kernel = current().kernel
+    kernel.audit.seal_strays()
     kernel.inbox.forget_expired_keys()
     kernel.buttons.forget_expired()
 

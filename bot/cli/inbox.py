@@ -1,4 +1,4 @@
-"""signalbox inbox, trace, audit: look at what came in and give a dead letter another try."""
+"""signalbox inbox, trace: look at what came in and give a dead letter another try."""
 
 from __future__ import annotations
 
@@ -21,9 +21,6 @@ def register(app: typer.Typer) -> None:
     inbox.command("replay")(replay)
     app.add_typer(inbox, name="inbox")
     app.command("trace")(show)
-    audit = typer.Typer(no_args_is_help=True, help="The audit trail.")
-    audit.command("export")(export)
-    app.add_typer(audit, name="audit")
 
 
 def list_runs(
@@ -63,12 +60,6 @@ def replay(run_id: str) -> None:
     kernel.inbox.replay(run_id)
     kernel.audit.record("cli", "inbox.replay", run_id)
     print(f"{run_id} is pending again.")
-
-
-def export() -> None:
-    """Print the audit trail as JSON Lines."""
-    for row in _kernel().audit.export():
-        print(json.dumps(dataclasses.asdict(row), default=str, ensure_ascii=False))
 
 
 def _kernel() -> Kernel:

@@ -7,7 +7,7 @@ from importlib import metadata
 
 import typer
 
-from bot.cli import doctor, extensions, inbox, plugins, run
+from bot.cli import audit, doctor, extensions, inbox, plugins, run
 from bot.core.errors import SignalboxError
 
 app = typer.Typer(
@@ -16,6 +16,7 @@ app = typer.Typer(
 run.register(app)
 plugins.register(app)
 inbox.register(app)
+audit.register(app)
 doctor.register(app)
 
 

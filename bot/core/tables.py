@@ -29,6 +29,11 @@ from sqlalchemy import (
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+def microseconds(instant: datetime) -> int:
+    """An aware datetime as microseconds since the epoch."""
+    return round((instant - _EPOCH).total_seconds() * 1_000_000)
+
+
 class Instant(TypeDecorator[datetime]):
     """An aware datetime as microseconds since the epoch."""
 
@@ -36,7 +41,7 @@ class Instant(TypeDecorator[datetime]):
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Any) -> int | None:  # noqa: ARG002
-        return None if value is None else round((value - _EPOCH).total_seconds() * 1_000_000)
+        return None if value is None else microseconds(value)
 
     def process_result_value(self, value: int | None, dialect: Any) -> datetime | None:  # noqa: ARG002
         return None if value is None else datetime.fromtimestamp(value / 1_000_000, UTC)
@@ -126,6 +131,21 @@ audit = Table(
     Column("before", JSON),
     Column("after", JSON),
     Column("event_id", String(32), index=True),
+    # The hash chain (bot/core/audit_chain.py): place, salt (none once erased), digest of the content, hash.
+    Column("position", BigInteger),
+    Column("salt", String(32)),
+    Column("digest", String(64)),
+    Column("hash", String(64)),
+    Index("ix_audit_position", "position", unique=True),
+)
+
+# One row: the end of the chain. Locking it puts writers in line.
+audit_head = Table(
+    "audit_head",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("position", BigInteger, nullable=False),
+    Column("hash", String(64), nullable=False),
 )
 
 buttons = Table(
