@@ -3,7 +3,7 @@
 from bot.testing.alerts import FakeAlerts
 from bot.testing.chat import FakeChat, Reply, Shown
 from bot.testing.clock import START, Clock
-from bot.testing.conformance import Conformance
+from bot.testing.conformance import Conformance, Samples
 from bot.testing.faults import Call, WorkerKilled
 from bot.testing.kit import Kit
 from bot.testing.outcome import Delivered
@@ -21,6 +21,7 @@ __all__ = [
     "FakeTickets",
     "Kit",
     "Reply",
+    "Samples",
     "Shown",
     "WorkerKilled",
     "text_of",

@@ -1,0 +1,3 @@
+from signalbox_deploys.plugin import Deploys
+
+__all__ = ["Deploys"]

@@ -1,0 +1,3 @@
+from signalbox_kudos.plugin import Kudos
+
+__all__ = ["Kudos"]
