@@ -36,6 +36,7 @@ class Kernel:
 
     Args:
         enqueue: hands runs to the workers; must not raise when the broker is away.
+        executors: what mitigations may act with; None: those that are installed.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Kernel:
         *,
         enqueue: Enqueue = lambda _: None,
         clock: Callable[[], datetime] = utc_now,
+        executors: Mapping[str, Executor] | None = None,
     ) -> None:
         self.settings = settings
         self.db = db
@@ -64,6 +66,7 @@ class Kernel:
         connected = (connect(self._services) for connect in connects)
         self.integrations = {found.name: found for found in connected}
         self._ports: dict[PortName, Any] = {}
+        self._executors = executors
 
     @cached_property
     def sources(self) -> dict[str, Source]:
@@ -91,7 +94,7 @@ class Kernel:
 
     @cached_property
     def executors(self) -> Mapping[str, Executor]:
-        return load_executors(self._services)
+        return load_executors(self._services) if self._executors is None else self._executors
 
     def port(self, name: PortName) -> Any:
         if name not in self._ports:

@@ -4,8 +4,10 @@ from bot.testing.alerts import FakeAlerts
 from bot.testing.chat import FakeChat, Reply, Shown
 from bot.testing.clock import START, Clock
 from bot.testing.conformance import Conformance, Samples
+from bot.testing.executors import FakeExecutor, FakeExecutors, FakeParameters
 from bot.testing.faults import Call, WorkerKilled
 from bot.testing.kit import Kit
+from bot.testing.metrics import FakeMetrics
 from bot.testing.outcome import Delivered
 from bot.testing.text import text_of
 from bot.testing.tickets import FakeTickets
@@ -18,6 +20,10 @@ __all__ = [
     "Delivered",
     "FakeAlerts",
     "FakeChat",
+    "FakeExecutor",
+    "FakeExecutors",
+    "FakeMetrics",
+    "FakeParameters",
     "FakeTickets",
     "Kit",
     "Reply",

@@ -6,7 +6,7 @@
     assert kit.tickets.labels("OPS-12") == ("billing",)
 
 The kernel is the real one: inbox, leases, retries, steps, permissions, claims of buttons. Only the
-three ports are fakes, so what a test shows here holds in production too.
+ports and the executors are fakes, so what a test shows here holds in production too.
 """
 
 from __future__ import annotations
@@ -70,6 +70,8 @@ class Kit:
         self.chat = self._world.chat
         self.tickets = self._world.tickets
         self.alerts = self._world.alerts
+        self.metrics = self._world.metrics
+        self.executors = self._world.executors
         self._runner = Runner(self.kernel, "kit")
 
     def __enter__(self) -> Self:
@@ -279,7 +281,8 @@ class Kit:
     @property
     def effects(self) -> list[Call]:
         """What was changed in the outside world, answers to people included."""
-        return [*self.chat.effects, *self.tickets.effects, *self.alerts.effects]
+        ran = [effect for executor in self.executors.fakes for effect in executor.effects]
+        return [*self.chat.effects, *self.tickets.effects, *self.alerts.effects, *ran]
 
     def records(self, kind: str, subject: str | None = None) -> list[Record]:
         """What the plugin noted down, oldest first."""

@@ -1,4 +1,4 @@
-"""The real kernel on a throw-away database, with fakes for the three ports."""
+"""The real kernel on a throw-away database, with fakes for the ports and the executors."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from bot.core.settings import Role, Settings
 from bot.testing.alerts import FakeAlerts
 from bot.testing.chat import FakeChat
 from bot.testing.clock import Clock
+from bot.testing.executors import FakeExecutors
+from bot.testing.metrics import FakeMetrics
 from bot.testing.source import KitSource
 from bot.testing.tickets import FakeTickets
 
@@ -29,13 +31,16 @@ class World:
         self.source = KitSource()
         self.tickets = FakeTickets()
         self.alerts = FakeAlerts(self.clock)
+        self.metrics = FakeMetrics(self.clock)
+        self.executors = FakeExecutors()
         self.chat: FakeChat
         self.kernel = Kernel(
             settings,
             _database(database_url),
             _registry(plugins),
-            [self._connect_chat, self._connect_tickets, self._connect_alerts],
+            [self._connect_chat, self._connect_tickets, self._connect_alerts, self._connect_metrics],
             clock=self.clock,
+            executors=self.executors,
         )
 
     def _connect_chat(self, services: Services) -> Integration:
@@ -47,6 +52,9 @@ class World:
 
     def _connect_alerts(self, _: Services) -> Integration:
         return Integration("kit-alerts", (), "alerts", lambda: self.alerts)
+
+    def _connect_metrics(self, _: Services) -> Integration:
+        return Integration("kit-metrics", (), "metrics", lambda: self.metrics)
 
 
 def kit_settings(roles: dict[str, Role], **fields: Any) -> Settings:
