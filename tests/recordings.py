@@ -1,4 +1,4 @@
-"""Payloads recorded from a real Alertmanager. They are kept beside the project, not in it."""
+"""Payloads recorded from a real Alertmanager and a real Prometheus. They are kept beside the project, not in it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-FOLDER = Path(__file__).parents[2] / "shared" / "fixtures" / "alertmanager"
+FIXTURES = Path(__file__).parents[2] / "shared" / "fixtures"
+FOLDER = FIXTURES / "alertmanager"
 
 
-def recording(name: str) -> bytes:
+def recording(name: str, folder: Path = FOLDER) -> bytes:
     """A recorded body. Where there are none, the test is skipped, or the module that reads one first thing."""
-    if not FOLDER.exists():
-        reason = f"{FOLDER} is not there: recorded payloads are not part of the project."
+    if not folder.exists():
+        reason = f"{folder} is not there: recorded payloads are not part of the project."
         pytest.skip(reason, allow_module_level=True)
-    return (FOLDER / name).read_bytes()
+    return (folder / name).read_bytes()

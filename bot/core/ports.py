@@ -206,7 +206,7 @@ class Rule(BaseModel):
 
 
 class Metrics(Protocol):
-    """Prometheus. Every method reads; times are aware, results are finite or NaN as Prometheus said."""
+    """Prometheus. Every method reads; times are aware, values may be NaN or infinite, as in Prometheus."""
 
     def query(self, expression: str, *, at: datetime | None = None) -> Sequence[Sample]:
         """The instant vector (a scalar is one sample without labels)."""
