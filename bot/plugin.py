@@ -68,6 +68,8 @@ from bot.core.ports import (
     Silence,
     Tickets,
 )
+from bot.core.service_desk import Changes, ServiceRecords
+from bot.core.service_models import Change, ConfigurationItem, Incident, Risk, ServiceEvent, ServiceRequest
 
 __all__ = [
     "API_VERSION",
@@ -76,11 +78,14 @@ __all__ = [
     "AlertGroup",
     "Alerts",
     "Button",
+    "Change",
+    "Changes",
     "Chat",
     "ChatMessage",
     "Click",
     "Code",
     "Command",
+    "ConfigurationItem",
     "Confirm",
     "Context",
     "Divider",
@@ -91,6 +96,7 @@ __all__ = [
     "Health",
     "Hook",
     "Image",
+    "Incident",
     "Input",
     "LinkButton",
     "Markup",
@@ -110,12 +116,16 @@ __all__ = [
     "Reaction",
     "Refused",
     "ReplyTo",
+    "Risk",
     "Rule",
     "Said",
     "Sample",
     "Section",
     "Select",
     "Series",
+    "ServiceEvent",
+    "ServiceRecords",
+    "ServiceRequest",
     "Silence",
     "Submission",
     "Text",

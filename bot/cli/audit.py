@@ -12,8 +12,8 @@ import typer
 from bot.cli.local import load_local
 
 if TYPE_CHECKING:
-    from bot.core.audit import Audit
     from bot.core.audit_chain import ChainReport, Head, Link
+    from bot.core.kernel import Kernel
 
 
 def register(app: typer.Typer) -> None:
@@ -49,21 +49,25 @@ def export() -> None:
     from bot.core.audit_chain import GENESIS  # noqa: PLC0415  # see the package's docstring
 
     previous = GENESIS
-    for link in _audit().links():
+    for link in _kernel().audit.links():
         print(json.dumps(_line(link, previous), ensure_ascii=False))
         previous = link.hash
 
 
 def head() -> None:
     """Print the end of the chain; noted elsewhere, it shows later whether the trail was cut or rewritten."""
-    print(_audit().head())
+    print(_kernel().audit.head())
 
 
 def _check(file: Path | None, anchors: list[Head]) -> ChainReport:
     from bot.core import audit_chain  # noqa: PLC0415
 
     if file is None:
-        return _audit().verify(anchors)
+        kernel = _kernel()
+        report = kernel.audit.verify(anchors)
+        for fault in kernel.ledger.faults():
+            report.add(fault)
+        return report
     return audit_chain.verify(_read(file), anchors)
 
 
@@ -101,7 +105,7 @@ def _head(text: str) -> Head:
         raise typer.BadParameter(f"{exc}. Use what `signalbox audit head` printed.") from exc
 
 
-def _audit() -> Audit:
+def _kernel() -> Kernel:
     from bot.core.kernel import build_kernel  # noqa: PLC0415
 
-    return build_kernel(load_local().settings).audit
+    return build_kernel(load_local().settings)

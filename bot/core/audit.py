@@ -18,7 +18,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from bot.core import audit_chain
 from bot.core.audit_chain import ChainReport, Head, Link
-from bot.core.database import Database, Joined
+from bot.core.database import Storage
 from bot.core.events import utc_now
 from bot.core.tables import audit, audit_head, microseconds
 
@@ -40,7 +40,7 @@ class AuditRow:
 
 
 class Audit:
-    def __init__(self, db: Database | Joined, clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(self, db: Storage, clock: Callable[[], datetime] = utc_now) -> None:
         self._db = db
         self._clock = clock
         self._insert: Any = sqlite.insert if db.engine.dialect.name == "sqlite" else postgresql.insert
@@ -131,6 +131,12 @@ class Audit:
         query = select(*_ROW).where(audit.c.seq > after_seq).order_by(audit.c.seq).limit(limit)
         if event_id:
             query = query.where(audit.c.event_id == event_id)
+        with self._db.read() as tx:
+            return [AuditRow(*row) for row in tx.execute(query)]
+
+    def recent(self, limit: int = 100) -> list[AuditRow]:
+        """The newest rows, newest first."""
+        query = select(*_ROW).order_by(audit.c.seq.desc()).limit(limit)
         with self._db.read() as tx:
             return [AuditRow(*row) for row in tx.execute(query)]
 

@@ -21,6 +21,9 @@ from bot.core.inbox import DueRun
 from bot.core.memory import Documents, Records
 from bot.core.messages import Markup, Message, Modal, Section, Text
 from bot.core.ports import Alerts, Chat, Metrics, Tickets
+from bot.core.service_desk import Changes, ServiceRecords
+from bot.core.service_ledger import Circumstances
+from bot.core.service_models import RecordActor
 from bot.core.trace import Trace
 
 if TYPE_CHECKING:
@@ -84,6 +87,31 @@ class Context:
     def data_dir(self) -> Path:
         return self._kernel.settings.data_dir
 
+    @property
+    def changes(self) -> Changes:
+        """Changes to the service, in the words of ITIL 4; not to be used within `exclusive`."""
+        templates = self.settings.records.templates
+        return Changes(self._kernel.ledger, self._circumstances(), templates, self._kernel.clock)
+
+    @property
+    def service_records(self) -> ServiceRecords:
+        """Events, incidents and service requests; not to be used within `exclusive`."""
+        return ServiceRecords(self._kernel.ledger, self._circumstances(), self._kernel.clock)
+
+    def _circumstances(self) -> Circumstances:
+        asked = self._asked()
+        if asked:
+            actor = RecordActor(type="user", id=asked, via="slack")
+        elif self.handler.declaration.trigger == "schedule":
+            actor = RecordActor(type="scheduler", id=f"plugin:{self.handler.plugin}", via="cron")
+        else:
+            actor = RecordActor(type="service", id=f"plugin:{self.handler.plugin}", via="api")
+        return Circumstances(self.handler.plugin, actor, self.event.id)
+
+    def _asked(self) -> str:
+        """The person whose command, click or form this run handles; empty when it is nobody's."""
+        return self.event.actor if self.handler.declaration.trigger in {"command", "action", "view"} else ""
+
     def now(self) -> datetime:
         return self._kernel.clock()
 
@@ -134,8 +162,7 @@ class Context:
         self._audit(self._kernel.audit, action, subject, before=before, after=after, outcome=outcome)
 
     def _audit(self, trail: Audit, action: str, subject: str, **what: Any) -> None:
-        asked = self.handler.declaration.trigger in {"command", "action", "view"} and self.event.actor
-        actor = asked or f"plugin:{self.handler.plugin}"
+        actor = self._asked() or f"plugin:{self.handler.plugin}"
         trail.record(actor, action, subject, event_id=self.event.id, **what)
 
     @contextmanager

@@ -22,6 +22,7 @@ from bot.core.permissions import Permissions
 from bot.core.ports import Alerts, Chat, Metrics, Tickets
 from bot.core.registry import Registry, load_plugins
 from bot.core.schedule_source import ScheduleSource
+from bot.core.service_ledger import ServiceLedger
 from bot.core.settings import Settings
 from bot.core.steps import Steps
 from bot.core.stored_messages import StoredMessages
@@ -58,6 +59,7 @@ class Kernel:
         self.inbox = Inbox(db, clock)
         self.steps = Steps(db, clock)
         self.audit = Audit(db, clock)
+        self.ledger = ServiceLedger(db, self.audit, clock, settings.environment)
         self.pauses = Pauses(db, clock)
         self.messages = StoredMessages(db, clock)
         self.buttons = Buttons(db, _button_key(settings), clock)

@@ -133,6 +133,23 @@ class WorkerSettings(_Section):
         return self
 
 
+class RecordSettings(_Section):
+    """Changes, incidents and the other service records."""
+
+    templates: tuple[str, ...] = Field(
+        (
+            "promotion-within-guardrails",
+            "mitigation-within-guardrails",
+            "threshold-within-limits",
+            "message-template",
+        ),
+        description="Standard changes that are authorised in advance; all others need a person's word.",
+    )
+    review_days: float = Field(
+        7.0, gt=0, description="Days in which a change that needs a review should have got it."
+    )
+
+
 class Settings(_Section):
     """All settings. Names, defaults and descriptions here are the reference."""
 
@@ -169,6 +186,7 @@ class Settings(_Section):
     web: WebSettings = WebSettings()
     nlp: NlpSettings = NlpSettings()
     workers: WorkerSettings = WorkerSettings()
+    records: RecordSettings = RecordSettings()
     mitigations: tuple[dict[str, Any], ...] = Field(
         (), repr=False, description="Declared mitigations, one table each."
     )

@@ -148,6 +148,24 @@ audit_head = Table(
     Column("hash", String(64), nullable=False),
 )
 
+# Changes, incidents, events and requests as they stand; every version of them is in the audit chain.
+service_records = Table(
+    "service_records",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("type", String(20), nullable=False),
+    Column("status", String(20), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("plugin", String(40), nullable=False),
+    Column("key", String(255), nullable=False),
+    Column("event_id", String(32), index=True),
+    Column("opened_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    Column("body", JSON, nullable=False),
+    Index("ix_service_records_plugin_key", "plugin", "key", unique=True),
+    Index("ix_service_records_type_opened_at", "type", "opened_at"),
+)
+
 buttons = Table(
     "buttons",
     metadata,

@@ -1,0 +1,73 @@
+"""signalbox records: changes, incidents, events and requests."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bot.cli.local import load_local
+
+if TYPE_CHECKING:
+    from bot.core.kernel import Kernel
+
+_TYPES = ("change", "incident", "event", "service_request")
+_MANY = 100_000
+
+
+def register(app: typer.Typer) -> None:
+    group = typer.Typer(no_args_is_help=True, help="Changes, incidents, events and service requests.")
+    group.command("list")(list_records)
+    group.command("export")(export)
+    group.command("report")(report)
+    app.add_typer(group, name="records")
+
+
+def list_records(
+    record_type: Annotated[str, typer.Option("--type", help=f"{', '.join(_TYPES)}; empty: all.")] = "",
+    status: Annotated[str, typer.Option(help="Only those that stand at this status.")] = "",
+    event: Annotated[str, typer.Option(help="Only those of one event, by its id.")] = "",
+    limit: Annotated[int, typer.Option(help="How many.")] = 50,
+) -> None:
+    """List records as they stand, newest first."""
+    from rich.console import Console  # noqa: PLC0415  # see the package's docstring
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    if record_type not in {"", *_TYPES}:
+        raise typer.BadParameter(f"--type is one of {', '.join(_TYPES)}.")
+    table = Table("opened (UTC)", "id", "type", "status", "by", "title")
+    found = _kernel().ledger.find(
+        record_type=record_type or None, status=status or None, event_id=event or None, limit=limit
+    )
+    for record in found:
+        title = Text(str(record.body["title"]))
+        opened = f"{record.opened_at:%Y-%m-%d %H:%M}"
+        table.add_row(opened, record.id, record.type, record.status, record.plugin, title)
+    Console().print(table)
+
+
+def export() -> None:
+    """Print every version of every record as JSON Lines, oldest first, with its place in the audit chain."""
+    for version in _kernel().ledger.history():
+        print(json.dumps(version, ensure_ascii=False))
+
+
+def report(days: Annotated[float, typer.Option(help="How far to look back.")] = 30.0) -> None:
+    """Print how changing went: success, emergencies, lead time, incidents caused, reviews that are due."""
+    from bot.core import service_report  # noqa: PLC0415
+
+    kernel = _kernel()
+    now = datetime.now(UTC)
+    found = kernel.ledger.find(since=now - timedelta(days=days), limit=_MANY)
+    figures = service_report.report(found, now, kernel.settings.records.review_days)
+    print(json.dumps(dataclasses.asdict(figures), indent=2))
+
+
+def _kernel() -> Kernel:
+    from bot.core.kernel import build_kernel  # noqa: PLC0415
+
+    return build_kernel(load_local().settings)
