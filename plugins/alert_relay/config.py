@@ -2,11 +2,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, time, timedelta
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from bot.plugin import PluginConfig
+from plugins.alert_relay.mitigation.declarations import Mitigation, MitigationPolicy, Rules, unique
 from plugins.alert_relay.routing.conditions import Zone
 from plugins.alert_relay.routing.maintenance import Maintenance
 from plugins.alert_relay.routing.quiet import QuietHours
@@ -87,6 +88,12 @@ class AlertRelayConfig(PluginConfig):
     downtime_severities: tuple[str, ...] = Field(
         ("critical", "page"), description="Severities that count as downtime of their service."
     )
+    mitigations: Annotated[tuple[Mitigation, ...], AfterValidator(unique)] = Field(
+        (), description="What people may do about alerts with one click; declared as [[mitigations]]."
+    )
+    mitigation: MitigationPolicy = Field(
+        MitigationPolicy(), description="What holds for all mitigations: limits, freezes, observe only."
+    )
     heartbeat: str = Field(
         "Watchdog", description="Name of the alert that always fires; it is noted down and not posted."
     )
@@ -118,6 +125,11 @@ class AlertRelayConfig(PluginConfig):
         """The id of the person or user group that is on call for a route; empty when nobody is."""
         entry = self.oncall.get(route.oncall or self.escalate_to)
         return entry.now(at) if entry else ""
+
+    @property
+    def rules(self) -> Rules:
+        """The mitigations, with what holds for all of them."""
+        return Rules(mitigations=self.mitigations, policy=self.mitigation)
 
     def quiet_for(self, route: Route) -> QuietHours | None:
         return route.quiet or self.quiet

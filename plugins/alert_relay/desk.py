@@ -8,6 +8,7 @@ from typing import Any
 from bot.plugin import AlertGroup, Context, MessageRef
 from plugins.alert_relay import history, memory, messages, policy, table
 from plugins.alert_relay.config import AlertRelayConfig
+from plugins.alert_relay.mitigation import offers
 from plugins.alert_relay.state import GroupState, Line
 from plugins.alert_relay.truth import Truth
 
@@ -24,6 +25,7 @@ class Desk:
 
     def change(self, key: str, apply: memory.Change, *, group: AlertGroup | None = None) -> GroupState | None:
         """Note what happened, keep the new state, show it: in this order, so that a retry loses nothing."""
+        apply = offers.following(apply, group, self._config.mitigations)
         before, _ = memory.load(self._ctx, key)
         after = apply(before)
         for fact in policy.facts(before, after) if after is not None else ():

@@ -9,6 +9,7 @@ from bot.core.messages import Block, Severity
 from bot.plugin import Actions, Markup, Message, Note, Section, Text, join, link, md, mention
 from plugins.alert_relay import history, strip, words
 from plugins.alert_relay.config import AlertRelayConfig
+from plugins.alert_relay.mitigation import telling
 from plugins.alert_relay.state import Card, GroupState, Line, Silenced
 
 _SEVERITY: dict[str, Severity] = {
@@ -31,11 +32,13 @@ def group(state: GroupState, config: AlertRelayConfig) -> Message:
     blocks: list[Block] = [Section(text=_headline(state, severity))]
     blocks += _body(state.card)
     people = list(_people(state)) if state.status == "firing" else list(_ticket(state))
+    people += telling.notes(state)
     if people:
         blocks.append(Section(text=join("\n", people)))
     blocks += _foot(state.card)
     if state.status == "firing":
         blocks.append(strip.controls(state, config))
+    blocks += telling.strip(state, config.rules)
     return Message(
         text=_fallback(state),
         blocks=tuple(blocks),
@@ -143,7 +146,7 @@ def line(state: GroupState, entry: Line, config: AlertRelayConfig) -> Message:
     if entry.kind == "ending" and state.silenced is not None:
         extend = strip.extend_button(state, state.silenced, config)
         return Message(text=shown, blocks=(Section(text=text), Actions(elements=(extend,))))
-    loud = entry.kind == "escalated"
+    loud = entry.kind in {"escalated", "mitigation", "mitigation_call"}
     return Message(text=shown, blocks=(Section(text=text),), priority="high" if loud else "low")
 
 
@@ -152,6 +155,8 @@ def _line_text(state: GroupState, entry: Line) -> Markup:
     if known is not None:
         who = mention(entry.by) if entry.by else ""
         return md(known, by=who, text=entry.text, asked=mention(entry.text), took=_duration(state))
+    if entry.kind in {"mitigation", "mitigation_call"}:
+        return telling.line(entry.kind, entry.by, entry.text)
     if entry.kind == "ticket":
         ticket = state.ticket
         shown = link(ticket.url, ticket.key) if ticket else entry.text

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from bot.plugin import (
     AlertGroup,
@@ -16,6 +17,7 @@ from bot.plugin import (
     Submission,
     Tick,
     Transient,
+    User,
     action,
     command,
     on,
@@ -37,12 +39,15 @@ from plugins.alert_relay import (
 from plugins.alert_relay.config import AlertRelayConfig
 from plugins.alert_relay.desk import Desk
 from plugins.alert_relay.levers import Levers
+from plugins.alert_relay.mitigation.handlers import MitigationHandlers
+from plugins.alert_relay.mitigation.scene import Scene
 from plugins.alert_relay.state import GroupState
 
 
-class AlertRelay(Plugin[AlertRelayConfig]):
+class AlertRelay(MitigationHandlers, Plugin[AlertRelayConfig]):
     name = "alert-relay"
     Config = AlertRelayConfig
+    sections = ("mitigations",)
 
     @on("alertmanager.group")
     def relay(self, delivered: AlertGroup, ctx: Context) -> None:
@@ -212,6 +217,18 @@ class AlertRelay(Plugin[AlertRelayConfig]):
         _answer_in_channel(form, ctx)
         levers = Levers(self.config, ctx, form.user)
         levers.assign(levers.group(form.private), str(form.values["user"]))
+
+    # -- mitigations: the handlers are in mitigation/handlers.py ------------------------------------
+
+    def _scene(self, ctx: Context, actor: str = "") -> Scene:
+        def oncall(state: GroupState) -> str:
+            labels = {**state.routing, **state.labels}
+            return self.config.called(self.config.route_for(labels), ctx.now())
+
+        return Scene(ctx, self.config.rules, Desk(self.config, ctx, actor), oncall)
+
+    def _group(self, args: dict[str, Any], ctx: Context, user: User) -> GroupState:
+        return Levers(self.config, ctx, user).group(args)
 
     def health(self, ctx: Context) -> Health:
         try:

@@ -25,6 +25,8 @@ LineKind = Literal[
     "ending",
     "ticket",
     "csv",
+    "mitigation",
+    "mitigation_call",
     "maintenance",
     "maintenance_over",
 ]
@@ -120,6 +122,24 @@ class Sibling(_Value):
     url: str = ""
 
 
+class SeenRun(_Value):
+    """A mitigation's run as the message shows it."""
+
+    run: str
+    mitigation: str
+    title: str
+    status: str
+    is_open: bool
+    seq: int
+    """The newest of its transitions that was told."""
+    text: str
+    by: str = ""
+    ask: Literal["", "approve", "judge"] = ""
+    """What people are asked about it."""
+    binding: str = ""
+    agreed: int = 0
+
+
 class GroupState(_Value):
     """`episode` counts messages of the group; `silences` counts what its silence button made."""
 
@@ -164,6 +184,10 @@ class GroupState(_Value):
     shown_at: datetime | None = None
     slowed: bool = False
     """It flaps, and what changed last is shown later."""
+    levers: tuple[str, ...] = ()
+    """Names of the mitigations that fit an alert of it."""
+    runs: tuple[SeenRun, ...] = ()
+    """What is being done about it and was done last, oldest first."""
 
     @property
     def is_looked_after(self) -> bool:

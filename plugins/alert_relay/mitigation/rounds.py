@@ -1,0 +1,75 @@
+"""What the clock does for runs, every ten seconds: hand over what is due, and start what runs by itself."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from bot.plugin import Refused
+from plugins.alert_relay import memory
+from plugins.alert_relay.mitigation import asking, proposals
+from plugins.alert_relay.mitigation.declarations import Mitigation
+from plugins.alert_relay.mitigation.proposals import Asker
+from plugins.alert_relay.mitigation.runs import AUTO, Run
+from plugins.alert_relay.mitigation.scene import AUTO_DUE, Scene
+from plugins.alert_relay.state import GroupState
+
+_RETRY_SECONDS = 60.0
+
+
+def walk(scene: Scene) -> None:
+    for run in scene.ledger.open_runs():
+        if _is_due(scene, run):
+            scene.hurry(run)
+    _start_automatic(scene)
+
+
+def _is_due(scene: Scene, run: Run) -> bool:
+    """What runs or is verified is looked at each time; what waits for people, when they are late."""
+    if run.status in {"running", "verifying", "failed", "approved"}:
+        return True
+    return run.wait_until is not None and scene.ctx.now() > run.wait_until
+
+
+def _start_automatic(scene: Scene) -> None:
+    on = {name for name, is_on in scene.ledger.auto_on().items() if is_on}
+    wanted = [m for m in scene.rules.mitigations if m.auto is not None and m.name in on]
+    if not wanted:
+        return
+    for state in memory.firing(scene.ctx):
+        for mitigation in wanted:
+            if mitigation.name in state.levers and _has_fired_long(scene, state, mitigation):
+                _leave(scene, state, mitigation)
+
+
+def _has_fired_long(scene: Scene, state: GroupState, mitigation: Mitigation) -> bool:
+    after = timedelta(seconds=mitigation.auto.after if mitigation.auto else 0)
+    return not state.is_quiet and scene.ctx.now() >= state.started_at + after
+
+
+def run_id(state: GroupState, mitigation: str) -> str:
+    """One automatic run per episode of a group."""
+    return proposals.identity("auto", state.key, state.episode, mitigation)
+
+
+def _leave(scene: Scene, state: GroupState, mitigation: Mitigation) -> None:
+    wanted = run_id(state, mitigation.name)
+    if scene.ledger.has_run(wanted):
+        return
+    data = {"key": state.key, "episode": state.episode, "mitigation": mitigation.name}
+    once = f"{wanted}"
+    scene.ctx.emit(
+        AUTO_DUE, data, subject=state.key, serial=f"mitigation:{wanted}", once=once, within=_RETRY_SECONDS
+    )
+
+
+def start_automatic(scene: Scene, key: str, episode: int, name: str) -> None:
+    """Propose and claim a run that no person asked for; a refusal is told once, not every minute."""
+    state, _ = memory.load(scene.ctx, key)
+    if state is None or state.status != "firing" or state.episode != episode:
+        return
+    wanted = run_id(state, name)
+    try:
+        made = asking.propose(scene, state, name, Asker(AUTO, "", state.channel, scene.ctx.now()), wanted)
+        asking.confirm(scene, made.id, made.binding, AUTO)
+    except Refused as exc:
+        scene.ctx.log.info("mitigation.auto_refused", mitigation=name, check=exc.check, words=str(exc))

@@ -1,0 +1,166 @@
+"""What the steps of a run share: who asks, what is declared, where it is kept and shown."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+from bot.core.errors import SignalboxError
+from bot.plugin import AlertGroup, Context, Refused
+from plugins.alert_relay import memory, truth
+from plugins.alert_relay.mitigation import actuator, switch, telling, templates, verification
+from plugins.alert_relay.mitigation.actuator import Actuator
+from plugins.alert_relay.mitigation.declarations import Mitigation, Rules, Verification
+from plugins.alert_relay.mitigation.guardrails import Case, Facts, Stage
+from plugins.alert_relay.mitigation.ledger import Ledger
+from plugins.alert_relay.mitigation.runs import AUTO, Part, Proposal, Reading, Run
+from plugins.alert_relay.mitigation.switch import Switch
+from plugins.alert_relay.state import GroupState
+
+DUE = "mitigation.due"
+AUTO_DUE = "mitigation.auto"
+_SHARE = 0.6
+_DRY_RUN_SECONDS = 10.0
+_AGAIN_SECONDS = 9.0
+"""A run that is looked at every tick is enqueued for each of them, and once for a burst."""
+
+
+class Board(Protocol):
+    """Where alert groups are kept and shown."""
+
+    def change(self, key: str, apply: memory.Change) -> GroupState | None: ...
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Args:
+    oncall: the id of the person or user group that is called about a group; empty for nobody.
+    """
+
+    ctx: Context
+    rules: Rules
+    board: Board
+    oncall: Callable[[GroupState], str]
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        return Ledger(self.ctx, self.rules)
+
+    def declared(self, name: str) -> Mitigation:
+        found = self.rules.get(name)
+        if found is None:
+            raise Refused(
+                f"No mitigation is declared as {name!r}; nothing was run. See [[mitigations]].",
+                check="registered",
+            )
+        return found
+
+    # -- what is so now ----------------------------------------------------------------------------
+
+    def switch(self) -> Switch:
+        return switch.present(self.ctx, observe_only=self.rules.policy.observe_only)
+
+    def live(self, group: str) -> AlertGroup | None:
+        """The group as Alertmanager lists it; None when it lists none such."""
+        return truth.Truth(self.ctx.alerts.groups(), None).group(group)
+
+    def firing(self, group: str) -> frozenset[str] | None:
+        """Fingerprints that fire; None when Alertmanager can't be asked, which nobody takes for a yes."""
+        try:
+            found = self.live(group)
+        except SignalboxError as exc:
+            self.ctx.log.warning("alertmanager.not_asked", error=str(exc))
+            return None
+        return frozenset(alert.fingerprint for alert in found.firing()) if found else frozenset()
+
+    def facts(self, case: Case, firing: frozenset[str] | None) -> Facts:
+        """What can be known before the transaction; the ledger adds the rest inside of it."""
+        needed = case.tier.approver if case.stage == "approve" else case.tier.permission
+        permitted = case.actor == AUTO or self.ctx.permissions.allowed(case.actor, needed)
+        return Facts(
+            now=self.ctx.now(),
+            switch=Switch("stop", "the switch was not read"),
+            firing=firing,
+            permitted=permitted,
+            executors=frozenset(self.ctx.executors),
+        )
+
+    def case(
+        self, stage: Stage, proposal: Proposal, actor: str, run: Run | None = None, binding: str = ""
+    ) -> Case:
+        return Case(self.rules, stage, proposal, actor, run, binding)
+
+    @contextmanager
+    def refusals_noted(self, case: Case) -> Iterator[None]:
+        """What a guardrail refuses is audited with its name, whoever is told."""
+        try:
+            yield
+        except Refused as exc:
+            self.ledger.note_refusal(case, exc)
+            raise
+
+    # -- acting and measuring ----------------------------------------------------------------------
+
+    def call_seconds(self, mitigation: Mitigation) -> float:
+        """For one call of an executor: well below what a worker is given for a handler."""
+        return min(mitigation.timeout, self.ctx.settings.workers.soft_time_limit * _SHARE)
+
+    def dry_run_seconds(self, mitigation: Mitigation) -> float:
+        return min(_DRY_RUN_SECONDS, self.call_seconds(mitigation))
+
+    def actuator(self, mitigation: Mitigation, part: Part) -> Actuator:
+        executor = actuator.find(self.ctx.executors, mitigation.executor)
+        return Actuator(executor, part.parameters, self.call_seconds(mitigation))
+
+    def query(self, mitigation: Mitigation, proposal: Proposal) -> Verification | None:
+        """The verification with the alert's labels in its queries."""
+        spec = mitigation.verify
+        if spec is None:
+            return None
+        query = str(templates.fill(spec.query, proposal.labels, "The verification"))
+        harm = spec.harm
+        if harm is not None:
+            filled = str(templates.fill(harm.query, proposal.labels, "The harm metric"))
+            harm = harm.model_copy(update={"query": filled})
+        return spec.model_copy(update={"query": query, "harm": harm})
+
+    def reading(self, spec: Verification | None) -> Reading:
+        """The metrics now; what can't be had is no data."""
+        if spec is None:
+            return Reading()
+        goal = verification.worst(spec, self._values(spec.query))
+        harm = max(self._values(spec.harm.query), default=None) if spec.harm else None
+        return Reading(goal=goal, harm=harm)
+
+    def _values(self, query: str) -> list[float]:
+        try:
+            found = self.ctx.metrics.query(query)
+        except SignalboxError as exc:
+            self.ctx.log.warning("metric.not_read", error=str(exc))
+            return []
+        return [sample.value for sample in found if math.isfinite(sample.value)]
+
+    # -- telling -----------------------------------------------------------------------------------
+
+    def tell(self, run: Run) -> None:
+        """Bring message and thread up to the run's present state; what was told is not told again."""
+
+        def apply(known: GroupState | None) -> GroupState | None:
+            return telling.shown(known, run, self.oncall(known) if known else "")
+
+        self.board.change(run.proposal.group, apply)
+
+    def hurry(self, run: Run) -> None:
+        """Have the run looked at now, by a worker that does nothing else meanwhile."""
+        self.ctx.emit(
+            DUE,
+            {"run": run.id},
+            subject=run.proposal.group,
+            serial=f"mitigation:{run.id}",
+            once=f"{run.id}:{run.revision}",
+            within=_AGAIN_SECONDS,
+        )
