@@ -33,7 +33,7 @@ def make(
     one = listed[0] if listed else None
     return Card(
         title=_title(group),
-        severity=_severity([*loud, *muted] or resolved),
+        severity=worst([*loud, *muted] or resolved),
         summary=_common(group, one, "summary"),
         description=_common(group, one, "description"),
         lines=tuple(_line(alert, names) for alert in listed[:shown]) if len(listed) > 1 else (),
@@ -88,7 +88,7 @@ def _title(group: AlertGroup) -> str:
     return _cut(" · ".join([name, *rest]), 140)
 
 
-def _severity(alerts: Iterable[Alert]) -> str:
+def worst(alerts: Iterable[Alert]) -> str:
     found = {alert.labels.get("severity", "") for alert in alerts}
     return min(found, key=lambda s: (severity.rank(s), s), default="")
 

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import cached_property, partial
 from typing import Any
 
-from bot.plugin import AlertGroup, Context, MessageRef
-from plugins.alert_relay import history, memory, messages, policy, table
+from bot.plugin import AlertGroup, Context, MessageRef, Transient
+from plugins.alert_relay import calendar, facts, history, memory, messages, policy, table
 from plugins.alert_relay.config import AlertRelayConfig
+from plugins.alert_relay.holding import holds, summary
+from plugins.alert_relay.incidents import incident as incidents
+from plugins.alert_relay.incidents import ledger
 from plugins.alert_relay.mitigation import offers
-from plugins.alert_relay.state import GroupState, Line
+from plugins.alert_relay.routing.maintenance import Maintenance, covering
+from plugins.alert_relay.routing.routes import Route
+from plugins.alert_relay.state import GroupState, Line, Sibling
 from plugins.alert_relay.truth import Truth
+
+_LOUD = {"escalated", "ending", "mitigation", "mitigation_call"}
 
 
 class Desk:
@@ -23,28 +31,38 @@ class Desk:
         self._ctx = ctx
         self._actor = actor
 
+    @cached_property
+    def _windows(self) -> tuple[Maintenance, ...]:
+        return calendar.windows(self._config, self._ctx)
+
     def change(self, key: str, apply: memory.Change, *, group: AlertGroup | None = None) -> GroupState | None:
         """Note what happened, keep the new state, show it: in this order, so that a retry loses nothing."""
         apply = offers.following(apply, group, self._config.mitigations)
         before, _ = memory.load(self._ctx, key)
         after = apply(before)
-        for fact in policy.facts(before, after) if after is not None else ():
-            known = after or before
-            data = {"title": known.card.title, "severity": known.card.severity} if known else {}
-            memory.note_once(self._ctx, fact, key, data)
+        known = after or before
+        for fact in facts.between(before, after) if after is not None else ():
+            memory.note_once(self._ctx, fact, key, facts.data(fact, known) if known else {})
         memory.change(self._ctx, key, lambda known: self._signed(known, apply(known)))
         state, _ = memory.load(self._ctx, key)
         if state is not None and self._is_ours(state):
-            self.show(key, group)
-        return state
+            self._follow(state)
+            if not state.slowed:
+                self.show(key, group)
+        return memory.load(self._ctx, key)[0] if state is not None else None
 
     def _signed(self, before: GroupState | None, after: GroupState | None) -> GroupState | None:
         """A changed state with its lines and the event that changed it; None when nothing did."""
         if after is None or after == before:
             return None
-        event_id = self._ctx.event.id
+        event_id, now = self._ctx.event.id, self._ctx.now()
         told = history.noted(before, after, event_id=event_id, actor=self._actor)
-        return told.model_copy(update={"event_id": event_id})
+        slowed = not self._actor and history.is_slowed(told, now) and not self._is_urgent(told)
+        shown = {"slowed": slowed, "shown_at": told.shown_at if slowed else now}
+        return told.model_copy(update={"event_id": event_id, **shown})
+
+    def _is_urgent(self, state: GroupState) -> bool:
+        return any(line.kind in _LOUD for line in self._lines(state))
 
     def _is_ours(self, state: GroupState) -> bool:
         """Whether this event changed it, now or in an earlier attempt: then it must be shown."""
@@ -53,33 +71,82 @@ class Desk:
     def _lines(self, state: GroupState) -> list[Line]:
         return [line for line in state.history if line.event_id == self._ctx.event.id]
 
+    # -- the incident ------------------------------------------------------------------------------
+
+    def _follow(self, state: GroupState) -> None:
+        """Keep the group's incident up with it, and the incident's line with the incident."""
+        incident, changed = ledger.follow(self._ctx, state, self._config)
+        if state.incident != incident.id:
+            memory.change(
+                self._ctx,
+                state.key,
+                lambda known: known and known.model_copy(update={"incident": incident.id}),
+            )
+        if changed and not state.held:
+            self.refresh_lines(incident, but=state.key)
+
+    def refresh_lines(self, incident: incidents.Incident, *, but: str = "") -> None:
+        """Show on the incident's line in each channel what the other groups do."""
+        for channel, line in incident.lines.items():
+            others = incidents.siblings(incident, channel)
+            apply = partial(_with_siblings, others=others, incident_id=incident.id)
+            changed = memory.change(self._ctx, line.key, apply)
+            if changed is not None and line.key != but and changed.ref is not None:
+                self.show(line.key)
+
+    def _placed(self, state: GroupState) -> GroupState:
+        """Where a group's first message goes: it is its incident's line, or it goes under that."""
+        if state.ref is not None or state.thread is not None or not state.incident:
+            return state
+        line, is_mine = ledger.place(self._ctx, state)
+        if line is None or is_mine:
+            return state
+        if line.ref is None:
+            raise Transient(f"The message of {state.incident} is being posted.", retry_after=1.0)
+        return state.model_copy(update={"thread": line.ref})
+
+    # -- showing -----------------------------------------------------------------------------------
+
     def show(self, key: str, group: AlertGroup | None = None) -> None:
         """Show until what is shown is what is kept: whoever shows last, shows the newest."""
         state, version = memory.load(self._ctx, key)
         shown = 0
-        while state is not None and version != shown:
-            ref = self._ctx.step(
-                f"show-{key[:12]}-{version}",
+        while state is not None and version != shown and not state.held:
+            state = self._placed(state)
+            ref: MessageRef = self._ctx.step(
+                f"show-{key[:12]}-{version - 1 if state.placed == version else version}",
                 self._ctx.chat.upsert,
                 channel=state.channel,
                 key=state.message_key,
                 message=messages.group(state, self._config),
+                thread=state.thread,
             )
             self._tell(state, ref, group)
-            shown = version
+            shown = self._noted_place(state, version, ref)
             state, version = memory.load(self._ctx, key)
 
+    def _noted_place(self, state: GroupState, version: int, ref: MessageRef) -> int:
+        """Keep where the message stands; the version that is shown now."""
+        place = MessageRef(channel=ref.channel, ts=ref.ts)
+        if state.thread is None and state.incident:
+            ledger.note_line(self._ctx, state, place)
+        if state.ref == place:
+            return version
+        kept = memory.note_place(self._ctx, state.model_copy(update={"ref": place}), version)
+        return version + 1 if kept else version
+
     def _tell(self, state: GroupState, ref: MessageRef, group: AlertGroup | None) -> None:
+        """What changed, as replies; a message in a thread has no thread of its own."""
         for line in self._lines(state):
             if line.kind == "csv":
-                self._attach(state, ref, group)
+                self._attach(state, state.thread or ref, group)
             else:
                 self._step(
                     f"line-{state.key[:12]}-{state.episode}-{line.seq}",
                     self._ctx.chat.post,
                     channel=state.channel,
                     message=messages.line(state, line, self._config),
-                    thread=ref,
+                    thread=state.thread or ref,
                 )
 
     def _attach(self, state: GroupState, ref: MessageRef, group: AlertGroup | None) -> None:
@@ -99,28 +166,39 @@ class Desk:
     def _step(self, name: str, call: Any, **arguments: Any) -> None:
         self._ctx.step(name, call, **arguments)
 
+    # -- what Alertmanager says --------------------------------------------------------------------
+
     def reconcile(self, state: GroupState, truth: Truth) -> GroupState | None:
         """Make the message equal to what Alertmanager holds."""
         live = truth.group(state.key)
-        if truth.groups is None or not state.confirmed:
+        asked = truth.groups is not None and (state.confirmed or live is not None)
+
+        def apply(known: GroupState | None) -> GroupState | None:
+            found = self._reconciled(known, live, truth) if asked else None
+            return self._scheduled(known, found)
+
+        if apply(state) in (None, state) and not self._is_ours(state):
             return state
-        return self.change(
-            state.key,
-            lambda known: policy.reconciled(
-                known,
-                live,
-                now=self._ctx.now(),
-                shown=self._config.shown_alerts,
-                event_id=self._ctx.event.id,
-                silences=truth.silences,
-            ),
-            group=live,
+        return self.change(state.key, apply, group=live)
+
+    def _reconciled(
+        self, known: GroupState | None, live: AlertGroup | None, truth: Truth
+    ) -> GroupState | None:
+        return policy.reconciled(
+            known,
+            live,
+            now=self._ctx.now(),
+            shown=self._config.shown_alerts,
+            event_id=self._ctx.event.id,
+            silences=truth.silences,
         )
 
     def relay(self, delivered: AlertGroup, truth: Truth) -> GroupState | None:
         """Take in a notification, corrected by what Alertmanager holds."""
         group, confirmed = policy.current(delivered, truth.groups)
         route = self._config.route_for({**group.common_labels, **group.group_labels})
+        reopen = timedelta(minutes=self._config.reopen_minutes)
+        admission = self._admitted(group, route, reopen)
 
         def apply(known: GroupState | None) -> GroupState | None:
             after = policy.advance(
@@ -130,14 +208,68 @@ class Desk:
                 channel=route.channel or self._config.channel,
                 shown=self._config.shown_alerts,
                 confirmed=confirmed,
-                reopen=timedelta(minutes=self._config.reopen_minutes),
+                reopen=reopen,
                 event_id=self._ctx.event.id,
                 silences=truth.silences,
                 escalate_after=self._config.escalates_after(route),
             )
-            return _with_csv(known, after, group, self._config.csv_from_alerts)
+            after = _held_by(known, after, admission.hold)
+            return self._scheduled(known, _with_csv(known, after, group, self._config.csv_from_alerts))
 
-        return self.change(delivered.key, apply, group=group)
+        state = self.change(delivered.key, apply, group=group)
+        if admission.hold is not None and admission.show:
+            summary.show(self._ctx, admission.hold, summary.read(self._ctx, admission.hold), over=False)
+        return state
+
+    def _admitted(self, group: AlertGroup, route: Route, reopen: timedelta) -> holds.Admission:
+        """Whether a group that begins has to wait for its message."""
+        known, _ = memory.load(self._ctx, group.key)
+        if not policy.opens(known, group, self._ctx.now(), reopen):
+            return holds.Admission(None)
+        quiet = self._config.quiet_for(route)
+        worst = policy.severity_of(group)
+        until = quiet.until(worst, self._ctx.now()) if quiet and quiet.mode == "hold" else None
+        channel = route.channel or self._config.channel
+        limit = self._config.storm_groups
+        return holds.admit(self._ctx, channel, group.key, limit=limit, quiet_until=until)
+
+    def release(self, key: str) -> None:
+        """Give a group that waited its message."""
+        self.change(key, lambda known: known and known.model_copy(update={"held": ""}))
+
+    def catch_up(self, key: str) -> None:
+        """Show what a flapping group's message kept back."""
+        self.change(key, lambda known: known and known.model_copy(update={"slowed": False}))
+
+    def _scheduled(self, known: GroupState | None, after: GroupState | None) -> GroupState | None:
+        """The state by the maintenance windows that are open now."""
+        state = after or known
+        if state is None:
+            return after
+        labels, now = {**state.routing, **state.labels}, self._ctx.now()
+        planned = covering(self._windows, labels, now) if state.status == "firing" else None
+        if planned == state.maintenance:
+            return after
+        return calendar.with_window(state, planned, now, self._escalates_after(state))
+
+    def _escalates_after(self, state: GroupState) -> timedelta | None:
+        return self._config.escalates_after(self._config.route_for({**state.routing, **state.labels}))
+
+
+def _held_by(
+    known: GroupState | None, after: GroupState | None, hold: holds.Hold | None
+) -> GroupState | None:
+    """Only a group that begins waits: what has a message keeps it up to date."""
+    begins = after is not None and (known is None or known.episode != after.episode)
+    return after.model_copy(update={"held": hold.id}) if after and hold and begins else after
+
+
+def _with_siblings(
+    known: GroupState | None, *, others: tuple[Sibling, ...], incident_id: str
+) -> GroupState | None:
+    if known is None or known.incident not in {"", incident_id}:
+        return known
+    return known.model_copy(update={"siblings": others, "incident": incident_id})
 
 
 def _with_csv(

@@ -24,10 +24,12 @@ def noted(before: GroupState | None, after: GroupState, *, event_id: str, actor:
     return after.model_copy(update={"history": (*known, *lines)[-KEPT:]}) if lines else after
 
 
-def with_line(state: GroupState, kind: LineKind, *, by: str = "", text: str = "") -> GroupState:
+def with_line(
+    state: GroupState, kind: LineKind, *, by: str = "", text: str = "", until: datetime | None = None
+) -> GroupState:
     """Add a line that no difference of states would tell; `noted` gives it its number."""
     seq = (state.history[-1].seq if state.history else 0) + 1
-    line = Line(seq=seq, kind=kind, event_id="", by=by, text=text)
+    line = Line(seq=seq, kind=kind, event_id="", by=by, text=text, until=until)
     return state.model_copy(update={"history": (*state.history, line)})
 
 
@@ -90,6 +92,8 @@ def _names(state: GroupState, fingerprints: set[str]) -> str:
 
 FLAPPING_STARTS = 4
 FLAPPING_WITHIN = timedelta(hours=1)
+SLOWEST = timedelta(minutes=16)
+_STARTS_KEPT = 12
 
 
 def is_flapping(state: GroupState) -> bool:
@@ -100,4 +104,17 @@ def is_flapping(state: GroupState) -> bool:
 
 
 def started(state: GroupState, at: datetime) -> tuple[datetime, ...]:
-    return (*state.fired, at)[-FLAPPING_STARTS:]
+    return (*state.fired, at)[-_STARTS_KEPT:]
+
+
+def pace(state: GroupState) -> timedelta:
+    """How long a flapping group's message stays as it is: twice as long with each start in the last hour."""
+    newest = state.fired[-1]
+    recent = sum(newest - start < FLAPPING_WITHIN for start in state.fired)
+    return min(SLOWEST, timedelta(minutes=2 ** (recent - FLAPPING_STARTS)))
+
+
+def is_slowed(state: GroupState, now: datetime) -> bool:
+    """Whether the message of a flapping group was changed too recently to be changed again."""
+    shown = state.shown_at
+    return shown is not None and is_flapping(state) and now < shown + pace(state)

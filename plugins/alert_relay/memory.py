@@ -9,7 +9,7 @@ from bot.plugin import Context, Transient
 from plugins.alert_relay import keysets
 from plugins.alert_relay.state import GroupState
 
-_OPEN = "open"
+_OPEN, _RECEIVERS = "open", "receivers"
 _TRIES = 5
 Change = Callable[[GroupState | None], GroupState | None]
 
@@ -34,8 +34,9 @@ def change(ctx: Context, key: str, apply: Change) -> GroupState | None:
 
 
 def note_place(ctx: Context, state: GroupState, version: int) -> bool:
-    """Keep what only its message's place changed, unless somebody was faster."""
-    return ctx.documents.put(f"group:{state.key}", state.model_dump(mode="json"), version=version)
+    """Keep where its message stands, unless somebody was faster; that alone is nothing to show."""
+    placed = state.model_copy(update={"placed": version + 1})
+    return ctx.documents.put(f"group:{state.key}", placed.model_dump(mode="json"), version=version)
 
 
 def many(ctx: Context, keys: Iterable[str]) -> list[GroupState]:
@@ -46,6 +47,18 @@ def many(ctx: Context, keys: Iterable[str]) -> list[GroupState]:
 def open_states(ctx: Context) -> list[GroupState]:
     """Groups that the clock looks after."""
     return many(ctx, open_keys(ctx))
+
+
+def receivers(ctx: Context) -> frozenset[str]:
+    """Those of Alertmanager's receivers that send to us."""
+    found = ctx.documents.get(_RECEIVERS)
+    return frozenset(found.data["names"]) if found else frozenset()
+
+
+def note_receiver(ctx: Context, name: str) -> None:
+    known = receivers(ctx)
+    if name not in known:
+        ctx.documents.put(_RECEIVERS, {"names": sorted(known | {name})})
 
 
 def firing(ctx: Context) -> list[GroupState]:

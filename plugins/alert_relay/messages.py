@@ -10,7 +10,7 @@ from bot.plugin import Actions, Markup, Message, Note, Section, Text, join, link
 from plugins.alert_relay import history, strip, words
 from plugins.alert_relay.config import AlertRelayConfig
 from plugins.alert_relay.mitigation import telling
-from plugins.alert_relay.state import Card, GroupState, Line, Silenced
+from plugins.alert_relay.state import Card, GroupState, Line, Sibling, Silenced
 
 _SEVERITY: dict[str, Severity] = {
     "critical": "critical",
@@ -18,6 +18,8 @@ _SEVERITY: dict[str, Severity] = {
     "error": "critical",
     "warning": "warning",
 }
+_WORST: tuple[Severity, ...] = ("critical", "warning", "info", "good", "")
+_SIBLINGS = 8
 _SIGN = {
     "critical": ":red_circle:",
     "warning": ":large_orange_circle:",
@@ -29,20 +31,20 @@ _SIGN = {
 def group(state: GroupState, config: AlertRelayConfig) -> Message:
     """The living message; claimed buttons in it are replaced by the kernel."""
     severity = _severity_of(state)
-    blocks: list[Block] = [Section(text=_headline(state, severity))]
+    blocks: list[Block] = [*_incident(state), Section(text=_headline(state, severity))]
     blocks += _body(state.card)
     people = list(_people(state)) if state.status == "firing" else list(_ticket(state))
     people += telling.notes(state)
     if people:
         blocks.append(Section(text=join("\n", people)))
-    blocks += _foot(state.card)
+    blocks += _foot(state)
     if state.status == "firing":
         blocks.append(strip.controls(state, config))
     blocks += telling.strip(state, config.rules)
     return Message(
         text=_fallback(state),
         blocks=tuple(blocks),
-        severity=severity,
+        severity=_colour_of(state),
         priority="high" if severity == "critical" else "normal",
     )
 
@@ -51,6 +53,12 @@ def _severity_of(state: GroupState) -> Severity:
     if state.status == "resolved":
         return "good"
     return "info" if state.is_quiet else _SEVERITY.get(state.card.severity, "info")
+
+
+def _colour_of(state: GroupState) -> Severity:
+    """The worst that fires in the incident whose line this is."""
+    others = [_SEVERITY.get(s.severity, "info") for s in state.siblings if s.status == "firing"]
+    return min((_severity_of(state), *others), key=_WORST.index)
 
 
 def _fallback(state: GroupState) -> str:
@@ -62,11 +70,17 @@ def _fallback(state: GroupState) -> str:
 
 def _headline(state: GroupState, severity: Severity) -> Markup:
     sign = Markup(mrkdwn=_SIGN[severity or "info"])
+    flaps = _flapping(state)
     if state.status == "resolved":
-        return md("{} *{}* resolved after {}", sign, state.card.title, _duration(state))
+        return md("{} *{}* resolved after {}{}", sign, state.card.title, _duration(state), flaps)
     tail = f" · {state.card.severity}" if state.card.severity else ""
-    flaps = md(" · :repeat: flapping") if history.is_flapping(state) else ""
     return md("{} *{}*{}{}\n{}", sign, state.card.title, tail, flaps, _counts(state.card))
+
+
+def _flapping(state: GroupState) -> Text:
+    if not history.is_flapping(state):
+        return ""
+    return md(" · :repeat: flapping, shown every {}", words.span(history.pace(state).total_seconds()))
 
 
 def _counts(card: Card) -> str:
@@ -110,6 +124,9 @@ def _people(state: GroupState) -> Iterator[Text]:
         yield md(":bust_in_silhouette: Assigned to {}", mention(state.assignee))
     for request in state.pending.values():
         yield md(":hourglass_flowing_sand: {}, asked by {}", request.label, mention(request.by))
+    if state.maintenance is not None:
+        end = _dated(state.maintenance.until)
+        yield md(":construction: Maintenance *{}* until {}: nobody is called", state.maintenance.name, end)
     if state.silenced is not None:
         yield _silenced(state, state.silenced)
     yield from _ticket(state)
@@ -132,16 +149,40 @@ def _ticket(state: GroupState) -> Iterator[Text]:
         yield md(":ticket: {}", link(state.ticket.url, state.ticket.key))
 
 
-def _foot(card: Card) -> Iterator[Block]:
+def _incident(state: GroupState) -> Iterator[Block]:
+    """On the incident's line: what its other groups do."""
+    if not state.siblings:
+        return
+    firing = sum(sibling.status == "firing" for sibling in state.siblings)
+    total, also = len(state.siblings) + 1, firing + (state.status == "firing")
+    head = md(":link: *{}* · {} of {} groups fire", state.incident, also, total)
+    lines = [_sibling(sibling) for sibling in state.siblings[:_SIBLINGS]]
+    rest = len(state.siblings) - _SIBLINGS
+    more = [f"and {rest} more"] if rest > 0 else []
+    yield Section(text=join("\n", [head, *lines, *more]))
+
+
+def _sibling(sibling: Sibling) -> Text:
+    colour = "good" if sibling.status == "resolved" else _SEVERITY.get(sibling.severity, "info")
+    where = f"in {sibling.elsewhere}" if sibling.elsewhere else "in the thread"
+    ended = "resolved, " if sibling.status == "resolved" else ""
+    return md("{} {} · {}{}", Markup(mrkdwn=_SIGN[colour]), sibling.title, ended, where)
+
+
+def _foot(state: GroupState) -> Iterator[Block]:
+    card = state.card
     if card.links:
         yield Note(parts=(join(" · ", [link(entry.url, entry.label) for entry in card.links]),))
-    if card.footnote:
-        yield Note(parts=(card.footnote,))
+    parts = [part for part in (state.incident, card.footnote) if part]
+    if parts:
+        yield Note(parts=(" · ".join(parts),))
 
 
 def line(state: GroupState, entry: Line, config: AlertRelayConfig) -> Message:
     """One change as a short line for the thread."""
     text = _line_text(state, entry)
+    if state.thread is not None:  # other groups of the incident talk in the same thread
+        text = md("*{}*: {}", state.card.title, text)
     shown = words.plain(text)
     if entry.kind == "ending" and state.silenced is not None:
         extend = strip.extend_button(state, state.silenced, config)
@@ -179,6 +220,8 @@ _ALERTS = {
     "ended": ":heavy_minus_sign: Ended, {text}",
     "fired_again": ":red_circle: Fires again",
     "resolved": ":large_green_circle: Resolved after {took}",
+    "maintenance": ":construction: Maintenance {text}: nobody is called",
+    "maintenance_over": ":construction: The maintenance {text} is over and this still fires",
 }
 
 

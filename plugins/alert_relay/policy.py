@@ -94,11 +94,35 @@ def advance(
             "routing": {**group.common_labels, **group.group_labels},
             "status": "firing" if group.firing() else "resolved",
             "resolved_at": resolved_at,
+            "end_inferred": False,
             "confirmed": confirmed or base.confirmed,
             "marks": _marks(group, names, base.marks),
             "event_id": event_id,
         }
     )
+
+
+def severity_of(group: AlertGroup) -> str:
+    """The worst that fires."""
+    return card.worst(group.firing())
+
+
+def opens(known: GroupState | None, group: AlertGroup, now: datetime, reopen: timedelta) -> bool:
+    """Whether the group begins a new message: its first, or one long after the last has ended."""
+    if not group.firing():
+        return False
+    return known is None or (known.status == "resolved" and now - (known.resolved_at or now) > reopen)
+
+
+def is_untold(known: GroupState | None, group: AlertGroup, before: datetime) -> bool:
+    """Whether a listed group fires for some time, or again, and no notification said so.
+
+    What is muted from the start is no news: Alertmanager would not tell it either.
+    """
+    loud = [alert for alert in group.firing() if not alert.silenced_by and not alert.inhibited_by]
+    if not loud or (known is not None and known.status == "firing"):
+        return False
+    return known is not None or min(alert.starts_at for alert in loud) <= before
 
 
 def _opened(
@@ -119,7 +143,7 @@ def _opened(
             status="firing",
             started_at=started,
         )
-    if known.status == "resolved" and group.firing() and now - (known.resolved_at or now) > reopen:
+    if opens(known, group, now, reopen):
         return known.model_copy(
             update={
                 "episode": known.episode + 1,
@@ -133,6 +157,14 @@ def _opened(
                 "ticket": None,
                 "history": (),
                 "has_csv": False,
+                "ref": None,
+                "thread": None,
+                "incident": "",
+                "siblings": (),
+                "held": "",
+                "maintenance": None,
+                "shown_at": None,
+                "slowed": False,
                 "marks": {f: m for f, m in known.marks.items() if m.status == "resolved"},
             }
         )
@@ -200,10 +232,10 @@ def reconciled(
     silences: Sequence[Silence] | None,
 ) -> GroupState | None:
     """The state by what Alertmanager lists now; None when it agrees with what is shown."""
-    if known is None or known.status == "resolved" or not known.confirmed:
+    if known is None or known.status == "resolved":
         return None
-    if live is None:
-        return _closed(known, now, event_id)
+    if live is None:  # one that was never listed may come from another Alertmanager
+        return _closed(known, now, event_id) if known.confirmed else None
     group = live.model_copy(update={"group_labels": known.labels})
     base = with_silence(without_stale_requests(known, now), group, silences, now)
     names = card.names(group)
@@ -212,11 +244,10 @@ def reconciled(
     newest = newest.model_copy(
         update={"links": newest.links if len(newest.links) > len(base.card.links) else base.card.links}
     )
-    if base == known and card.same(newest, known.card):
+    if base == known and known.confirmed and card.same(newest, known.card):
         return None
-    return base.model_copy(
-        update={"card": newest, "marks": _marks(group, names, base.marks), "event_id": event_id}
-    )
+    changed = {"card": newest, "marks": _marks(group, names, base.marks), "event_id": event_id}
+    return base.model_copy(update={**changed, "confirmed": True})
 
 
 def _closed(state: GroupState, now: datetime, event_id: str) -> GroupState:
@@ -225,6 +256,7 @@ def _closed(state: GroupState, now: datetime, event_id: str) -> GroupState:
         update={
             "status": "resolved",
             "resolved_at": now,
+            "end_inferred": True,
             "marks": {f: m.model_copy(update={"status": "resolved"}) for f, m in state.marks.items()},
             "card": card.ended(state.card),
             "event_id": event_id,
@@ -289,11 +321,3 @@ def assigned(known: GroupState | None, user: str, by: str, now: datetime) -> Gro
 def ticketed(known: GroupState | None, ticket: TicketLink) -> GroupState | None:
     done = released(known, "ticket")
     return done and done.model_copy(update={"ticket": ticket})
-
-
-def facts(before: GroupState | None, after: GroupState) -> list[str]:
-    """What happened between two states, for the statistics."""
-    was_firing = before is not None and before.status == "firing"
-    if after.status == "firing":
-        return [] if was_firing and before and before.episode == after.episode else ["fired"]
-    return ["resolved"] if was_firing or before is None else []

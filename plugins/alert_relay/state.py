@@ -119,7 +119,8 @@ class Sibling(_Value):
     title: str
     severity: str
     status: Status
-    url: str = ""
+    elsewhere: str = ""
+    """Its channel, unless its message stands in the thread."""
 
 
 class SeenRun(_Value):
@@ -152,6 +153,8 @@ class GroupState(_Value):
     status: Status
     started_at: datetime
     resolved_at: datetime | None = None
+    end_inferred: bool = False
+    """Nobody told its end: it came at most one poll before `resolved_at`."""
     episode: int = 1
     silences: int = 0
     silenced: Silenced | None = None
@@ -173,6 +176,8 @@ class GroupState(_Value):
     marks: dict[str, Mark] = Field(default_factory=dict)
     ref: MessageRef | None = None
     """Where its message stands."""
+    placed: int = 0
+    """The version that noted the place and changed nothing else."""
     thread: MessageRef | None = None
     """The incident's line, when the message stands under that."""
     incident: str = ""

@@ -19,6 +19,9 @@ class Truth(NamedTuple):
         return next((group for group in self.groups or () if group.key == key), None)
 
 
+NOT_ASKED = Truth(None, None)
+
+
 def ask(ctx: Context) -> Truth:
     """The present state; fails when Alertmanager does."""
     return Truth(ctx.alerts.groups(), ctx.alerts.silences())
@@ -30,4 +33,4 @@ def try_to_ask(ctx: Context) -> Truth:
         return ask(ctx)
     except SignalboxError as exc:
         ctx.log.warning("alertmanager.not_asked", error=str(exc))
-        return Truth(None, None)
+        return NOT_ASKED

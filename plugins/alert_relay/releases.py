@@ -1,0 +1,57 @@
+"""Groups that waited get their messages: when the storm or the quiet is over, the worst first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bot.plugin import Context
+from plugins.alert_relay import escalation, memory
+from plugins.alert_relay.config import AlertRelayConfig
+from plugins.alert_relay.desk import Desk
+from plugins.alert_relay.holding import holds, summary
+from plugins.alert_relay.holding.holds import Hold
+from plugins.alert_relay.state import GroupState
+
+_BATCH = 20
+
+
+def walk(config: AlertRelayConfig, ctx: Context, desk: Desk) -> None:
+    found = holds.load(ctx.documents)
+    for hold in found.holds.values():
+        over = holds.is_over(found, hold, ctx.now(), limit=config.storm_groups)
+        _visit(config, ctx, desk, hold, over=over)
+    _free_the_forgotten(ctx, desk, set(found.holds))
+
+
+def _visit(config: AlertRelayConfig, ctx: Context, desk: Desk, hold: Hold, *, over: bool) -> None:
+    waiting = summary.read(ctx, hold).waiting
+    batch = _next(config, ctx, waiting, over=over, quiet=hold.kind == "quiet")
+    for state in batch:
+        desk.release(state.key)
+    if hold.kind == "storm" or over:
+        summary.show(ctx, hold, summary.read(ctx, hold), over=over)
+    finished = over and len(batch) == len(waiting)
+    if batch or finished:
+        holds.note(ctx, hold, released=len(batch), finished=finished)
+
+
+def _next(
+    config: AlertRelayConfig, ctx: Context, waiting: Sequence[GroupState], *, over: bool, quiet: bool
+) -> list[GroupState]:
+    """Whoever has to be called is not kept waiting; of the others as many as a channel can take."""
+    due = [s for s in waiting if escalation.is_due(s, ctx.now()) or (quiet and _is_loud(config, ctx, s))]
+    others = [state for state in waiting if over and state not in due]
+    return [*due, *others][: config.storm_groups or _BATCH]
+
+
+def _is_loud(config: AlertRelayConfig, ctx: Context, state: GroupState) -> bool:
+    """It has become too urgent to wait for the morning."""
+    hours = config.quiet_for(config.route_for({**state.routing, **state.labels}))
+    return hours is None or hours.until(state.card.severity, ctx.now()) is None
+
+
+def _free_the_forgotten(ctx: Context, desk: Desk, known: set[str]) -> None:
+    """A group that ended while it waited, and fires again after the wait was over."""
+    for state in memory.firing(ctx):
+        if state.held and state.held not in known:
+            desk.release(state.key)
