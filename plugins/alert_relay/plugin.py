@@ -38,6 +38,7 @@ from plugins.alert_relay import (
 )
 from plugins.alert_relay.config import AlertRelayConfig
 from plugins.alert_relay.desk import Desk
+from plugins.alert_relay.holding import holds
 from plugins.alert_relay.levers import Levers
 from plugins.alert_relay.mitigation.handlers import MitigationHandlers
 from plugins.alert_relay.mitigation.scene import Scene
@@ -55,7 +56,10 @@ class AlertRelay(MitigationHandlers, Plugin[AlertRelayConfig]):
             memory.note_once(ctx, "heartbeat", delivered.key, {"receiver": delivered.receiver})
             heartbeat.beat(delivered, self.config, ctx)
             return
-        Desk(self.config, ctx).relay(delivered, truth.try_to_ask(ctx))
+        memory.note_receiver(ctx, delivered.receiver)
+        # In a storm nothing is shown at once, and the next look at Alertmanager is for all of them.
+        found = truth.NOT_ASKED if holds.rages(ctx) else truth.try_to_ask(ctx)
+        Desk(self.config, ctx).relay(delivered, found)
 
     @schedule("* * * * * */30")
     def reconcile(self, tick: Tick, ctx: Context) -> None:  # noqa: ARG002  # one time is like any other
