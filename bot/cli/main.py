@@ -7,7 +7,7 @@ from importlib import metadata
 
 import typer
 
-from bot.cli import audit, doctor, extensions, inbox, plugins, records, run
+from bot.cli import audit, console, doctor, extensions, inbox, plugins, records, run
 from bot.core.errors import SignalboxError
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ inbox.register(app)
 audit.register(app)
 records.register(app)
 doctor.register(app)
+console.register(app)
 
 
 @app.command()

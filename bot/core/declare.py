@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from typing_extensions import TypeVar
 
 from bot.core.errors import ConfigError
+from bot.core.pages import Page
 from bot.core.ports import Health
 
 if TYPE_CHECKING:
@@ -133,6 +134,13 @@ class Plugin(Generic[C]):
 
     def health(self, ctx: Context) -> Health:  # noqa: ARG002  # a hook: subclasses use the context
         return Health()
+
+    page_title: ClassVar[str] = ""
+    """Title of this plugin's page in the console; empty: it has none."""
+
+    def page(self, ctx: Context) -> Page:  # noqa: ARG002  # a hook: subclasses use the context
+        """What the console shows under `page_title`. It only reads: it runs in the web process."""
+        return Page(title=self.page_title)
 
     def routers(self) -> list[Any]:
         """FastAPI routers mounted under /api/<plugin name>; built in the web process only."""

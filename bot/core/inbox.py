@@ -234,9 +234,11 @@ class Inbox:
         status: RunStatus | None = None,
         event_id: str | None = None,
         handler_prefix: str = "",
+        search: str = "",
+        with_clock: bool = True,
         limit: int = 100,
     ) -> list[RunView]:
-        """Runs, newest first."""
+        """Runs, newest first, the clock's only when asked for. `search` looks in the event's subject and kind and at the start of its id."""
         query = _RUN.order_by(events.c.received_at.desc(), runs.c.id).limit(limit)
         if status:
             query = query.where(runs.c.status == status)
@@ -244,6 +246,12 @@ class Inbox:
             query = query.where(runs.c.event_id == event_id)
         if handler_prefix:
             query = query.where(runs.c.handler.startswith(handler_prefix, autoescape=True))
+        if not with_clock:
+            query = query.where(events.c.kind != "schedule.tick")
+        if search:
+            texts = (events.c.subject, events.c.kind)
+            found = (text.icontains(search, autoescape=True) for text in texts)
+            query = query.where(or_(*found, events.c.id.startswith(search, autoescape=True)))
         with self._db.read() as tx:
             return [_view(row) for row in tx.execute(query)]
 

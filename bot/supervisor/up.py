@@ -9,6 +9,7 @@ import socket
 import time
 from collections.abc import Callable, Coroutine, Sequence
 
+from bot.console.sign_in import Links
 from bot.core.database import Database
 from bot.core.errors import ConfigError
 from bot.core.settings import Settings
@@ -65,6 +66,7 @@ async def _start(
     say(f"started in {time.monotonic() - started:.1f} s; logs in {options.data / 'logs'}")
     if options.sandbox:
         say(f"open the sandbox: http://127.0.0.1:{options.sandbox_port}")
+    say(f"console, sign in once within 10 minutes: {_sign_in_link(settings, options)}")
     say(f"ready: http://127.0.0.1:{options.port}")
 
 
@@ -96,6 +98,15 @@ def _sandbox_env(env: dict[str, str], secrets: dict[str, str]) -> dict[str, str]
         "SIGNALBOX_ALERTMANAGER_TOKEN": secrets["alertmanager"],
         "SLACK_APP_TOKEN": "xapp-sandbox",
     }
+
+
+def _sign_in_link(settings: Settings, options: plan.Options) -> str:
+    placed = settings.model_copy(update={"data_dir": options.data})
+    db = Database(placed.resolved_database_url())
+    try:
+        return f"http://127.0.0.1:{options.port}/sign-in?code={Links(db).make()}"
+    finally:
+        db.close()
 
 
 def _migrate(settings: Settings, options: plan.Options) -> None:

@@ -10,6 +10,7 @@ import structlog
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
+from bot.console.routes import STATIC, console_router
 from bot.core.group_commit import GroupCommit
 from bot.core.intake import Intake
 from bot.core.kernel import Kernel
@@ -21,7 +22,6 @@ from bot.web.auth import Auth
 from bot.web.doors import Doors
 from bot.web.health import health_router
 from bot.web.nlp import Nlp, nlp_router
-from bot.web.overview import STATIC, overview_router
 from bot.web.prometheus import metrics_router
 from bot.web.security_headers import SecurityHeaders
 from bot.webhooks.routes import Webhooks
@@ -58,7 +58,7 @@ def build_web(kernel: Kernel, queue: CeleryQueue) -> FastAPI:
     app.include_router(metrics_router(kernel))
     app.include_router(api_router(kernel, auth))
     app.include_router(nlp_router(nlp, auth))
-    app.include_router(overview_router(kernel))
+    app.include_router(console_router(kernel))
     app.mount("/static", StaticFiles(directory=STATIC))
     _include_plugins(app, kernel, auth)
     app.add_middleware(Doors, routes=doors)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
+from bot.console.routes import SignInNeeded, sign_in_page
 from bot.core.errors import Permanent, Refused, SignalboxError, Transient
 
 log = structlog.get_logger()
@@ -19,10 +20,15 @@ def problem(status: int, title: str, detail: str, headers: dict[str, str] | None
 
 
 def install(app: FastAPI) -> None:
+    app.add_exception_handler(SignInNeeded, _sign_in)
     app.add_exception_handler(SignalboxError, _ours)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(Exception, _bug)
+
+
+async def _sign_in(request: Request, _: Exception) -> Response:
+    return sign_in_page(request)
 
 
 async def _ours(_: Request, exc: Exception) -> JSONResponse:

@@ -2,13 +2,15 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from bot.plugin import Command, Context, Message, Plugin, Tick, command, schedule
+from bot.plugin import Command, Context, Message, Page, Plugin, Tick, command, schedule
 from plugins.daily_digest import counts, messages
 from plugins.daily_digest.config import DailyDigestConfig
+from plugins.daily_digest.page import activity
 
 
 class DailyDigest(Plugin[DailyDigestConfig]):
     name = "daily-digest"
+    page_title = "Activity"
     Config = DailyDigestConfig
 
     @schedule("config:cron", zone="config:zone")
@@ -24,3 +26,6 @@ class DailyDigest(Plugin[DailyDigestConfig]):
     def _digest(self, end: datetime, ctx: Context) -> Message:
         now, before = counts.of_day(ctx, end), counts.of_day(ctx, end - counts.DAY)
         return messages.digest(now, before, end, self.config.zone, ctx.settings.slack.command)
+
+    def page(self, ctx: Context) -> Page:
+        return activity(ctx, self.page_title)

@@ -240,26 +240,6 @@ def test_metrics_tell_of_deliveries_and_the_inbox(site: Web, monkeypatch: pytest
 # --- pages, plugins' routes, errors -----------------------------------------------------------------------
 
 
-def test_the_overview_shows_what_came_in_and_escapes_it(site: Web) -> None:
-    dead_letter(site)
-    page = site.http.get("/")
-    assert page.status_code == 200
-    assert "SUP-1" in page.text
-    assert "listener" in page.text
-    assert "&lt;script&gt;alert(1)" in page.text
-    assert "<script" not in page.text
-    assert site.http.get("/static/overview.css").headers["content-type"].startswith("text/css")
-
-
-def test_in_production_the_overview_keeps_events_to_itself(tmp_path: Path) -> None:
-    with web(f"sqlite:///{tmp_path / 'w.db'}", environment="production") as running:
-        dead_letter(running)
-        page = running.http.get("/").text
-    assert "SUP-1" not in page
-    assert "listener" not in page
-    assert "/api/inbox" in page
-
-
 @pytest.mark.parametrize(
     "path", ["/", "/api/health", "/metrics", "/api/inbox", "/nothing", "/docs", "/webhooks/x"]
 )

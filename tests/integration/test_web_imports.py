@@ -27,7 +27,7 @@ kernel = build_kernel(settings, enqueue=queue.enqueue)
 kernel.db.migrate()
 app = server.build_web(kernel, queue)
 with TestClient(app) as http:
-    paths = ["/", "/api/health", "/api/system/health", "/metrics", "/openapi.json"]
+    paths = ["/sign-in", "/api/health", "/api/system/health", "/metrics", "/openapi.json"]
     statuses = {path: http.get(path).status_code for path in paths}
 loaded = {m.partition(".")[0] for m in sys.modules}
 print(json.dumps({"statuses": statuses, "loaded": sorted(loaded), "plugins": sorted(kernel.registry.plugins)}))
@@ -46,6 +46,7 @@ def test_the_built_and_asked_web_process_has_loaded_nothing_heavy(tmp_path: Path
     ran = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=100)
     assert ran.returncode == 0, ran.stderr[-2000:]
     told = json.loads(ran.stdout.splitlines()[-1])
+    assert told["statuses"].pop("/sign-in") == 401, "the page that tells how to sign in"
     assert set(told["statuses"].values()) == {200}
     assert "core" in told["plugins"]
     assert HEAVY.isdisjoint(told["loaded"])

@@ -1,0 +1,81 @@
+"""Signing in: a link that works once, then a signed cookie.
+
+Whoever may run commands on the machine may make a link, so a session has every right.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from itsdangerous import BadSignature, URLSafeTimedSerializer
+
+from bot.core.database import Database
+from bot.core.events import utc_now
+from bot.core.memory import Documents
+
+COOKIE = "signalbox_session"
+SESSION_SECONDS = 12 * 3600
+LINK_LIFETIME = timedelta(minutes=10)
+_OWNER = "signalbox.console"  # no plugin's name has a dot
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """`form_token` stands in every form, so that no other site can send one."""
+
+    user: str
+    form_token: str
+
+    def sent(self, token: str) -> bool:
+        return hmac.compare_digest(self.form_token, token)
+
+
+class Links:
+    """Links that work once and not for long; only their digests are stored."""
+
+    def __init__(self, db: Database, clock: Callable[[], datetime] = utc_now) -> None:
+        self._documents = Documents(db, _OWNER, clock)
+        self._clock = clock
+
+    def make(self, user: str = "admin") -> str:
+        """A code for the address /sign-in?code=CODE."""
+        code = secrets.token_urlsafe(32)
+        until = self._clock() + LINK_LIFETIME
+        self._documents.put(_digest(code), {"user": user, "until": until.isoformat()}, version=0)
+        return code
+
+    def use(self, code: str) -> str | None:
+        """The user that the code is for, once; None when it is unknown, used or too old."""
+        found = self._documents.get(_digest(code))
+        if found is None or "until" not in found.data:
+            return None
+        if self._clock() > datetime.fromisoformat(found.data["until"]):
+            return None
+        first = self._documents.put(found.key, {"used": True}, version=found.version)
+        return str(found.data["user"]) if first else None
+
+
+class Sessions:
+    def __init__(self, key: bytes) -> None:
+        self._serializer = URLSafeTimedSerializer(key, salt="signalbox.console.session")
+
+    def begin(self, user: str) -> str:
+        """The cookie's value."""
+        return self._serializer.dumps({"user": user, "form": secrets.token_urlsafe(16)})
+
+    def read(self, cookie: str | None) -> Session | None:
+        """The session of a cookie that is ours and not older than SESSION_SECONDS."""
+        try:
+            held = self._serializer.loads(cookie or "", max_age=SESSION_SECONDS)
+        except BadSignature:  # an expired one is a BadSignature too
+            return None
+        return Session(held["user"], held["form"])
+
+
+def _digest(code: str) -> str:
+    return hashlib.sha256(code.encode()).hexdigest()

@@ -1,0 +1,94 @@
+"""The console in a browser: nothing serious for axe, usable by keyboard and on a phone, live."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import uvicorn
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page
+
+from bot.console.sign_in import Links
+from plugins.daily_digest import DailyDigest
+from tests.conftest import free_port, wait_until
+from tests.integration.web_kit import Listener, Web, jira_body, jira_headers, web
+
+pytestmark = pytest.mark.browser
+PAGES = ["/", "/inbox", "/plugins", "/audit", "/pages/daily-digest"]
+
+
+class Site:
+    def __init__(self, running: Web, url: str) -> None:
+        self.running, self.url = running, url
+
+    def link(self) -> str:
+        return f"{self.url}/sign-in?code={Links(self.running.kernel.db).make()}"
+
+    def ticket(self, key: str) -> None:
+        body = jira_body(key)
+        self.running.http.post("/webhooks/jira", content=body, headers=jira_headers(body, key))
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    file: Path = tmp_path_factory.mktemp("console") / "c.db"
+    with web(f"sqlite:///{file}", Listener(Listener.Config()), DailyDigest(DailyDigest.Config())) as running:
+        port = free_port()
+        server = uvicorn.Server(uvicorn.Config(running.app, port=port, log_config=None, lifespan="off"))
+        thread = threading.Thread(target=server.run, daemon=True)
+        thread.start()
+        wait_until(lambda: server.started, what="the web process")
+        site = Site(running, f"http://127.0.0.1:{port}")
+        site.ticket("SUP-1")
+        yield site
+        server.should_exit = True
+        thread.join(10)
+
+
+def _signed_in(browser: Browser, site: Site, **options: object) -> Page:
+    page = browser.new_context(**options).new_page()  # type: ignore[arg-type]
+    page.set_default_timeout(15_000)
+    page.goto(site.link())
+    return page
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(browser: Browser, site: Site, scheme: str) -> None:
+    page = _signed_in(browser, site, color_scheme=scheme)
+    for path in PAGES:
+        page.goto(site.url + path)
+        found = Axe().run(page).response["violations"]
+        assert [v["id"] for v in found if v["impact"] in {"serious", "critical"}] == [], path
+    page.context.close()
+
+
+def test_a_phone_scrolls_tables_and_not_the_page(browser: Browser, site: Site) -> None:
+    page = _signed_in(browser, site, viewport={"width": 390, "height": 800})
+    for path in PAGES:
+        page.goto(site.url + path)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+    page.context.close()
+
+
+def test_new_events_appear_without_reloading(browser: Browser, site: Site) -> None:
+    page = _signed_in(browser, site)
+    site.ticket("SUP-77")
+    page.get_by_role("cell", name="SUP-77").wait_for()
+    page.context.close()
+
+
+def test_the_keyboard_is_enough(browser: Browser, site: Site) -> None:
+    page = _signed_in(browser, site)
+    page.keyboard.press("/")
+    page.wait_for_url("**/inbox")
+    page.keyboard.press("/")
+    page.keyboard.type("SUP-1")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**q=SUP-1*")
+    page.get_by_role("link", name="ticket.created").first.focus()
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="Handlers").wait_for()
+    page.context.close()
