@@ -109,6 +109,22 @@ class NlpSettings(_Section):
         return (self.url or f"http://{self.host}:{self.port}").rstrip("/")
 
 
+class ChurnSettings(_Section):
+    """The process that scores customers for POST /api/churn/score."""
+
+    url: str = Field("", description="Where the web process finds it; empty: http://<host>:<port>.")
+    host: str = Field(
+        "127.0.0.1", description="Address it listens on. It asks for no token: keep it private."
+    )
+    port: int = Field(8003, ge=0, le=65535, description="Port it listens on.")
+    timeout: float = Field(
+        30.0, gt=0, description="Seconds that the web process waits; the first answer loads the model."
+    )
+
+    def resolved_url(self) -> str:
+        return (self.url or f"http://{self.host}:{self.port}").rstrip("/")
+
+
 class WorkerSettings(_Section):
     interactive: int = Field(2, ge=1, description="Processes for commands and buttons.")
     io: int = Field(2, ge=1, description="Processes for webhooks, schedules and posts.")
@@ -185,6 +201,7 @@ class Settings(_Section):
     roles: dict[str, Role] = Field(default_factory=dict)
     web: WebSettings = WebSettings()
     nlp: NlpSettings = NlpSettings()
+    churn: ChurnSettings = ChurnSettings()
     workers: WorkerSettings = WorkerSettings()
     records: RecordSettings = RecordSettings()
     mitigations: tuple[dict[str, Any], ...] = Field(

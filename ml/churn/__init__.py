@@ -1,0 +1,1 @@
+"""Churn risk: from raw tables to scored customers with reasons."""

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from bot.plugin import (
+    Click,
+    Command,
+    Context,
+    Health,
+    Plugin,
+    Refused,
+    Submission,
+    Tick,
+    action,
+    command,
+    schedule,
+    view,
+)
+from plugins.churn_digest import card, listing, scored
+from plugins.churn_digest.config import ChurnDigestConfig
+from plugins.churn_digest.desk import Desk
+from plugins.churn_digest.levers import Levers
+
+
+class ChurnDigest(Plugin[ChurnDigestConfig]):
+    name = "churn-digest"
+    Config = ChurnDigestConfig
+
+    @schedule("config:cron", zone="config:zone")
+    def post(self, tick: Tick, ctx: Context) -> None:
+        Desk(self.config, ctx).post(tick.due_at)
+
+    @schedule("*/10 * * * *", catch_up="skip")
+    def watch(self, tick: Tick, ctx: Context) -> None:  # noqa: ARG002  # one time is like any other
+        Desk(self.config, ctx).escalate()
+
+    @command(
+        "churn",
+        help="Who may leave, why, and what it is worth",
+        usage="churn [CUSTOMER | OWNER | mine | all | status]",
+        queue="io",
+    )
+    def churn(self, asked: Command, ctx: Context) -> None:
+        ctx.reply(listing.answer(asked.text.strip(), asked.user.id, self.config, ctx))
+
+    # -- buttons -----------------------------------------------------------------------------------
+
+    @action("assign", permission="churn.act")
+    def assign(self, click: Click, ctx: Context) -> None:
+        levers, customer, [choice] = Levers(self.config, ctx, click.user), _customer(click), click.selected
+        if choice == card.SOMEBODY:
+            levers.ask_whom(customer, click.trigger_id, click.reply_to.channel)
+        elif choice == card.OWNER:
+            levers.assign(customer, self._owner(levers.case(customer).owner))
+        else:
+            levers.assign(customer, click.user.id)
+
+    def _owner(self, owner: str) -> str:
+        user = self.config.user_of(owner)
+        if not user:
+            raise Refused(f"The settings name no Slack user for {owner!r}: add it to owners.", check="owner")
+        return user
+
+    @view("assign", permission="churn.act")
+    def assign_to(self, form: Submission, ctx: Context) -> None:
+        Levers(self.config, ctx, form.user).assign(str(form.private["customer"]), str(form.values["user"]))
+
+    @action("snooze", permission="churn.act")
+    def snooze(self, click: Click, ctx: Context) -> None:
+        Levers(self.config, ctx, click.user).snooze(_customer(click), int(click.selected[0]))
+
+    @action("ticket", permission="churn.ticket", queue="io")
+    def ticket(self, click: Click, ctx: Context) -> str:
+        return Levers(self.config, ctx, click.user).ticket(_customer(click))
+
+    @action("outcome", permission="churn.act")
+    def outcome(self, click: Click, ctx: Context) -> None:
+        [kind] = click.selected
+        if kind not in card.OUTCOMES:
+            raise Refused(f"{kind!r} is no outcome; nothing was recorded.", check="outcome")
+        Levers(self.config, ctx, click.user).record(_customer(click), kind)  # type: ignore[arg-type]
+
+    @action("more", permission="churn.act", queue="io")
+    def more(self, click: Click, ctx: Context) -> None:
+        Levers(self.config, ctx, click.user).more(_customer(click))
+
+    def health(self, ctx: Context) -> Health:
+        run = scored.latest(ctx)
+        return Health() if run else Health(status="degraded", detail=scored.NEXT_STEP)
+
+
+def _customer(click: Click) -> str:
+    return str(click.args["customer"])
