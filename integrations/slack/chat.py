@@ -21,20 +21,10 @@ from integrations.slack.budget import Budget
 from integrations.slack.directory import Directory
 from integrations.slack.errors import error_of, translated
 from integrations.slack.renderer import Rendered, render, render_modal
+from integrations.slack.scopes import SCOPES
 
 log = structlog.get_logger()
 TIMEOUT_SECONDS = 10
-SCOPES = (
-    "app_mentions:read",
-    "channels:history",
-    "channels:read",
-    "chat:write",
-    "commands",
-    "files:write",
-    "reactions:read",
-    "usergroups:read",
-    "users:read",
-)
 METADATA = "signalbox"
 _GONE = {"message_not_found", "cant_update_message", "edit_window_closed"}
 _NOWHERE = {"thread_not_found", "message_not_found", "channel_not_found"}

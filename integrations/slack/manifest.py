@@ -1,0 +1,57 @@
+"""signalbox manifest: the Slack app that Signalbox needs (docs.slack.dev/reference/app-manifest)."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+import typer
+
+from bot.core.errors import ConfigError
+from bot.core.settings_loader import load_settings
+from integrations.slack.scopes import EVENTS, SCOPES
+
+app = typer.Typer(help="Print the manifest of the Slack app.")
+
+
+def manifest(command: str, url: str = "") -> dict[str, Any]:
+    """The app's manifest; without a `url` it uses Socket Mode, for hosts that Slack can't reach."""
+    address = f"{url.rstrip('/')}/slack/events" if url else ""
+    asked: dict[str, Any] = {"command": command, "description": "Talk to Signalbox", "usage_hint": "help"}
+    events: dict[str, Any] = {"bot_events": list(EVENTS)}
+    interactivity: dict[str, Any] = {"is_enabled": True}
+    if address:
+        asked["url"] = events["request_url"] = interactivity["request_url"] = address
+    return {
+        "_metadata": {"major_version": 1, "minor_version": 1},
+        "display_information": {
+            "name": "Signalbox",
+            "description": "Tags tickets, relays alerts with levers, warns of churn.",
+            "background_color": "#3b2a4a",
+        },
+        "features": {
+            "bot_user": {"display_name": "Signalbox", "always_online": True},
+            "slash_commands": [asked],
+        },
+        "oauth_config": {"scopes": {"bot": list(SCOPES)}},
+        "settings": {
+            "event_subscriptions": events,
+            "interactivity": interactivity,
+            "org_deploy_enabled": False,
+            "socket_mode_enabled": not address,
+            "token_rotation_enabled": False,
+        },
+    }
+
+
+@app.callback(invoke_without_command=True)
+def show(
+    url: Annotated[
+        str, typer.Option(help="Public https address of the web process; without one: Socket Mode.")
+    ] = "",
+) -> None:
+    """Print the manifest as JSON: paste it at https://api.slack.com/apps, Create New App, From a manifest."""
+    if url and urlsplit(url).scheme != "https":
+        raise ConfigError(f"Slack calls https addresses only, not {url!r}. Example: https://bot.example.com")
+    typer.echo(json.dumps(manifest(load_settings().settings.slack.command, url), indent=2))

@@ -1,0 +1,16 @@
+"""What the Slack app may do and is told of: the manifest asks for it, the health check looks for it."""
+
+from __future__ import annotations
+
+SCOPES = (
+    "app_mentions:read",
+    "channels:history",
+    "channels:read",
+    "chat:write",
+    "commands",
+    "files:write",
+    "reactions:read",
+    "usergroups:read",
+    "users:read",
+)
+EVENTS = ("app_mention", "message.channels", "reaction_added", "reaction_removed")

@@ -1,0 +1,51 @@
+"""The app's manifest names what the product uses."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from bot.core.errors import ConfigError
+from integrations.slack.manifest import app, manifest
+
+pytestmark = pytest.mark.unit
+
+
+def test_with_an_address_slack_calls_it() -> None:
+    made = manifest("/signalbox", "https://bot.example.com/")
+    address = "https://bot.example.com/slack/events"
+    assert made["features"]["slash_commands"][0]["url"] == address
+    assert made["settings"]["event_subscriptions"]["request_url"] == address
+    assert made["settings"]["interactivity"]["request_url"] == address
+    assert made["settings"]["socket_mode_enabled"] is False
+
+
+def test_without_one_it_uses_socket_mode() -> None:
+    made = manifest("/sb")
+    assert made["settings"]["socket_mode_enabled"] is True
+    assert "url" not in made["features"]["slash_commands"][0]
+    assert made["features"]["slash_commands"][0]["command"] == "/sb"
+
+
+def test_it_is_printed_as_json() -> None:
+    printed = CliRunner().invoke(app, ["--url", "https://bot.example.com"])
+    assert json.loads(printed.stdout)["oauth_config"]["scopes"]["bot"]
+
+
+def test_an_address_without_tls_is_refused() -> None:
+    ran = CliRunner().invoke(app, ["--url", "http://bot.example.com"])
+    assert isinstance(ran.exception, ConfigError)
+
+
+def test_each_event_has_its_scope() -> None:
+    needed = {
+        "app_mention": "app_mentions:read",
+        "message.channels": "channels:history",
+        "reaction_added": "reactions:read",
+        "reaction_removed": "reactions:read",
+    }
+    made = manifest("/signalbox")
+    for event in made["settings"]["event_subscriptions"]["bot_events"]:
+        assert needed[event] in made["oauth_config"]["scopes"]["bot"]
