@@ -98,12 +98,25 @@ class Desk:
         """Where a group's first message goes: it is its incident's line, or it goes under that."""
         if state.ref is not None or state.thread is not None or not state.incident:
             return state
-        line, is_mine = ledger.place(self._ctx, state)
-        if line is None or is_mine:
+        place = ledger.place(self._ctx, state)
+        if place is None or place.is_mine:
+            if place is not None and place.before:
+                self._take_over(state, place.before)
             return state
-        if line.ref is None:
+        if place.line.ref is None:
             raise Transient(f"The message of {state.incident} is being posted.", retry_after=1.0)
-        return state.model_copy(update={"thread": line.ref})
+        return state.model_copy(update={"thread": place.line.ref})
+
+    def _take_over(self, state: GroupState, before: str) -> None:
+        """The line that was speaks for itself again."""
+        alone = memory.change(
+            self._ctx, before, lambda known: known and known.model_copy(update={"siblings": ()})
+        )
+        if alone is not None and alone.ref is not None:
+            self.show(before)
+        incident = ledger.Ledger(self._ctx.documents).get(state.incident)
+        if incident is not None:
+            self.refresh_lines(incident, but=state.key)
 
     # -- showing -----------------------------------------------------------------------------------
 

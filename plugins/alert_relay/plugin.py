@@ -38,6 +38,7 @@ from plugins.alert_relay import (
 )
 from plugins.alert_relay.config import AlertRelayConfig
 from plugins.alert_relay.desk import Desk
+from plugins.alert_relay.handlers.incidents import IncidentHandlers
 from plugins.alert_relay.holding import holds
 from plugins.alert_relay.levers import Levers
 from plugins.alert_relay.mitigation.handlers import MitigationHandlers
@@ -45,7 +46,7 @@ from plugins.alert_relay.mitigation.scene import Scene
 from plugins.alert_relay.state import GroupState
 
 
-class AlertRelay(MitigationHandlers, Plugin[AlertRelayConfig]):
+class AlertRelay(MitigationHandlers, IncidentHandlers, Plugin[AlertRelayConfig]):
     name = "alert-relay"
     Config = AlertRelayConfig
     sections = ("mitigations",)

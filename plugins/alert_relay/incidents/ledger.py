@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from bot.core.memory import Documents
 from bot.plugin import Context, MessageRef, Refused
@@ -109,24 +110,32 @@ def _of(ledger: Ledger, state: GroupState, config: AlertRelayConfig, ctx: Contex
     return found if fits else None
 
 
-def place(ctx: Context, state: GroupState) -> tuple[Line | None, bool]:
-    """The line of the incident in the group's channel, and whether this group is it.
+class Place(NamedTuple):
+    """The line of the incident in a channel; `before` is the group that was it until now."""
 
-    A group that is worse than the line gets a line of its own: the channel hears of it.
+    line: Line
+    is_mine: bool
+    before: str = ""
+
+
+def place(ctx: Context, state: GroupState) -> Place | None:
+    """Where a group's first message goes: it is the incident's line in its channel, or goes under that.
+
+    A group that is worse than the line becomes the line: the channel hears of it.
     """
     with ctx.exclusive(LOCK) as tx:
         ledger = Ledger(tx.documents)
         known = ledger.get(state.incident)
         if known is None:
-            return None, False
+            return None
         line = known.lines.get(state.channel)
         if line is not None and line.key == state.key:
-            return line, True
+            return Place(line, is_mine=True)
         if line is not None and not _is_worse(state, line) and not _is_lost(line, ctx):
-            return line, False
+            return Place(line, is_mine=False)
         mine = Line(key=state.key, severity=state.card.severity, claimed_at=ctx.now())
         ledger.put(policy.with_line(known, state.channel, mine))
-        return mine, True
+        return Place(mine, is_mine=True, before=line.key if line else "")
 
 
 def _is_worse(state: GroupState, line: Line) -> bool:

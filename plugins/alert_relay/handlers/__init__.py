@@ -1,0 +1,1 @@
+"""Handlers that `AlertRelay` takes over besides its own, one module a subject."""
