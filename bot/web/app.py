@@ -19,6 +19,7 @@ from bot.slack.front import SlackFront
 from bot.web import errors
 from bot.web.api import api_router
 from bot.web.auth import Auth
+from bot.web.churn import Churn, churn_router
 from bot.web.doors import Doors
 from bot.web.health import health_router
 from bot.web.nlp import Nlp, nlp_router
@@ -37,6 +38,7 @@ def build_web(kernel: Kernel, queue: CeleryQueue) -> FastAPI:
     front = SlackFront(kernel.settings.slack, kernel.registry, lambda: intake, kernel.clock)
     webhooks = Webhooks(kernel.sources, lambda: intake, kernel.clock)
     nlp = Nlp(kernel.settings.nlp)
+    churn = Churn(kernel.settings.churn)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -46,6 +48,7 @@ def build_web(kernel: Kernel, queue: CeleryQueue) -> FastAPI:
         finally:
             await front.stop()
             await nlp.close()
+            await churn.close()
             await commit.close()
             queue.close()
             kernel.close()
@@ -54,10 +57,11 @@ def build_web(kernel: Kernel, queue: CeleryQueue) -> FastAPI:
     doors = [*front.routes(), *webhooks.routes()]
     app.router.routes.extend(doors)
     auth = Auth(kernel.settings)
-    app.include_router(health_router(kernel, nlp))
+    app.include_router(health_router(kernel, nlp, churn))
     app.include_router(metrics_router(kernel))
     app.include_router(api_router(kernel, auth))
     app.include_router(nlp_router(nlp, auth))
+    app.include_router(churn_router(churn, auth))
     app.include_router(console_router(kernel))
     app.mount("/static", StaticFiles(directory=STATIC))
     _include_plugins(app, kernel, auth)

@@ -17,6 +17,7 @@ from bot.core.errors import Transient
 from bot.core.kernel import Kernel
 from bot.core.ports import Health
 from bot.core.registry import PluginStatus
+from bot.web.churn import Churn
 from bot.web.nlp import Nlp
 
 OLDEST_PENDING_LIMIT = 60.0
@@ -24,7 +25,7 @@ OK = Health()
 log = structlog.get_logger()
 
 
-def health_router(kernel: Kernel, nlp: Nlp) -> APIRouter:
+def health_router(kernel: Kernel, nlp: Nlp, churn: Churn) -> APIRouter:
     router = APIRouter(tags=["health"])
 
     @router.get("/api/health", summary="Can this node take deliveries, and are they being worked on?")
@@ -39,9 +40,9 @@ def health_router(kernel: Kernel, nlp: Nlp) -> APIRouter:
     async def tagging() -> JSONResponse:
         return _answer({"autotag": _plugin(kernel, "autotag"), "classify": await nlp.health()})
 
-    @router.get("/api/churn/health", summary="Are churn digests loaded?")
-    def churn() -> JSONResponse:
-        return _answer({"churn-digest": _plugin(kernel, "churn-digest")})
+    @router.get("/api/churn/health", summary="Are churn digests loaded, and does scoring answer?")
+    async def scoring() -> JSONResponse:
+        return _answer({"churn-digest": _plugin(kernel, "churn-digest"), "score": await churn.health()})
 
     return router
 
