@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
+from bot.core.errors import Permanent
 from bot.core.events import Delivery, NewEvent, Payload
 from bot.core.messages import Message
 from bot.core.settings import Settings
@@ -45,6 +46,10 @@ class Source(Protocol):
     def parse(self, kind: str, body: bytes) -> Payload: ...
 
 
+def _no_port(name: PortName) -> Any:
+    raise Permanent(f"There is no {name} system here.")
+
+
 @dataclass(frozen=True)
 class Services:
     """What the kernel lends to adapters."""
@@ -54,6 +59,8 @@ class Services:
     present: Callable[[Message], Message]
     """Replaces claimed buttons by who claimed them; apply it to every message just before sending."""
     clock: Callable[[], datetime]
+    port: Callable[[PortName], Any] = _no_port
+    """Another adapter's port, built on first use; for executors that act through one."""
 
 
 @dataclass(frozen=True)

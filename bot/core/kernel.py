@@ -64,7 +64,7 @@ class Kernel:
         self.messages = StoredMessages(db, clock)
         self.buttons = Buttons(db, _button_key(settings), clock)
         self.permissions = Permissions(settings.roles, self._groups_of)
-        self._services = Services(settings, self.messages, self.buttons.present, clock)
+        self._services = Services(settings, self.messages, self.buttons.present, clock, self.port)
         connected = (connect(self._services) for connect in connects)
         self.integrations = {found.name: found for found in connected}
         self._ports: dict[PortName, Any] = {}

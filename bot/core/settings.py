@@ -166,6 +166,59 @@ class RecordSettings(_Section):
     )
 
 
+class HttpExecutor(_Section):
+    hosts: tuple[str, ...] = Field(
+        (), description="Hosts that may be called, as host or host:port; empty: none."
+    )
+    secret: SecretStr | None = Field(None, description="Key that requests are signed with (HMAC-SHA256).")
+
+
+class AllowedCommand(_Section):
+    """A program with its arguments, one list entry each; {name} stands for an argument of that name."""
+
+    argv: tuple[str, ...] = Field(min_length=1, description="Program (absolute path) and its arguments.")
+    dry_run: tuple[str, ...] = Field((), description="What shows what would happen, and changes nothing.")
+    state: tuple[str, ...] = Field(
+        (), description="Prints absent, running, done or failed for the run in {key}."
+    )
+    undo: str = Field("", description="Name of the allowed command that restores what was, if one does.")
+    target: str = Field("", description="What is acted on, e.g. unit/{unit}; empty: the command's name.")
+    cpu_seconds: int = Field(60, ge=1, description="Processor time that it may use.")
+    memory_mb: int = Field(4096, ge=16, description="Address space that it may use.")
+    file_mb: int = Field(64, ge=0, description="Size of the largest file that it may write.")
+
+
+class CommandExecutor(_Section):
+    allow: dict[str, AllowedCommand] = Field(default_factory=dict)
+
+
+class KubernetesExecutor(_Section):
+    kubeconfig: Path | None = Field(
+        None, description="File with the cluster's address and credentials; empty: those of the pod."
+    )
+    context: str = Field("", description="Context of that file; empty: its current one.")
+    namespaces: tuple[str, ...] = Field((), description="Namespaces that may be acted in; empty: none.")
+    nodes: bool = Field(default=False, description="Nodes may be cordoned and drained.")
+    max_replicas: int = Field(20, ge=1, description="Nothing is scaled beyond this.")
+
+
+class AwsExecutor(_Section):
+    """Credentials are found as by every AWS client: environment, shared files, instance role."""
+
+    region: str = Field("", description="Region, e.g. eu-central-1; empty: the client's default.")
+    documents: tuple[str, ...] = Field((), description="SSM documents that may be run; empty: none.")
+    max_capacity: int = Field(20, ge=1, description="No group's desired capacity is set beyond this.")
+
+
+class ExecutorSettings(_Section):
+    """What mitigations may act on, whatever they ask for."""
+
+    http: HttpExecutor = HttpExecutor()
+    command: CommandExecutor = CommandExecutor()
+    kubernetes: KubernetesExecutor = KubernetesExecutor()
+    aws: AwsExecutor = AwsExecutor()
+
+
 class Settings(_Section):
     """All settings. Names, defaults and descriptions here are the reference."""
 
@@ -204,6 +257,7 @@ class Settings(_Section):
     churn: ChurnSettings = ChurnSettings()
     workers: WorkerSettings = WorkerSettings()
     records: RecordSettings = RecordSettings()
+    executors: ExecutorSettings = ExecutorSettings()
     mitigations: tuple[dict[str, Any], ...] = Field(
         (), repr=False, description="Declared mitigations, one table each."
     )
