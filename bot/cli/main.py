@@ -7,7 +7,7 @@ from importlib import metadata
 
 import typer
 
-from bot.cli import audit, console, doctor, extensions, inbox, plugins, records, run
+from bot.cli import audit, backup, console, doctor, extensions, inbox, plugins, records, run
 from bot.core.errors import SignalboxError
 
 app = typer.Typer(
@@ -17,6 +17,7 @@ run.register(app)
 plugins.register(app)
 inbox.register(app)
 audit.register(app)
+backup.register(app)
 records.register(app)
 doctor.register(app)
 console.register(app)

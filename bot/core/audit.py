@@ -42,7 +42,7 @@ class AuditRow:
 class Audit:
     def __init__(self, db: Storage, clock: Callable[[], datetime] = utc_now) -> None:
         self._db = db
-        self._clock = clock
+        self.clock = clock
         self._insert: Any = sqlite.insert if db.engine.dialect.name == "sqlite" else postgresql.insert
 
     def record(
@@ -91,7 +91,7 @@ class Audit:
         event_id: str | None,
     ) -> dict[str, Any]:
         return {
-            "at": self._clock(),
+            "at": self.clock(),
             "actor": actor[:120],
             "action": action[:120],
             "subject": subject[:255],

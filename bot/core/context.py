@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import structlog
 
 from bot.core.audit import Audit, AuditOutcome
+from bot.core.backup_state import BackupState
 from bot.core.declare import Handler
 from bot.core.errands import errand_event
 from bot.core.errors import Permanent, SignalboxError
@@ -97,6 +98,10 @@ class Context:
     def service_records(self) -> ServiceRecords:
         """Events, incidents and service requests; not to be used within `exclusive`."""
         return ServiceRecords(self._kernel.ledger, self._circumstances(), self._kernel.clock)
+
+    @property
+    def backups(self) -> BackupState:
+        return self._kernel.backups
 
     def _circumstances(self) -> Circumstances:
         asked = self._asked()

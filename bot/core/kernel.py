@@ -9,6 +9,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, cast
 
 from bot.core.audit import Audit
+from bot.core.backup_state import BackupState
 from bot.core.buttons import Buttons
 from bot.core.database import Database
 from bot.core.errands import ErrandSource
@@ -60,6 +61,7 @@ class Kernel:
         self.steps = Steps(db, clock)
         self.audit = Audit(db, clock)
         self.ledger = ServiceLedger(db, self.audit, clock, settings.environment)
+        self.backups = BackupState(db, self.ledger, clock)
         self.pauses = Pauses(db, clock)
         self.messages = StoredMessages(db, clock)
         self.buttons = Buttons(db, _button_key(settings), clock)

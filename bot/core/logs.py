@@ -91,6 +91,9 @@ def known_secrets(settings: Settings) -> list[str]:
         elif isinstance(value, dict):
             for inner in value.values():
                 collect(inner)
+        elif isinstance(value, tuple | list):
+            for inner in value:
+                collect(inner)
 
     collect(_plain(settings))
     return found

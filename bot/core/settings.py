@@ -149,6 +149,25 @@ class WorkerSettings(_Section):
         return self
 
 
+class BackupSettings(_Section):
+    """Backups of the database, models and other files of the data directory."""
+
+    dir: str = Field("", description="Folder for archives; empty: 'backups' in the data directory.")
+    key: SecretStr | None = Field(None, description="Encrypts archives; `signalbox backup key` makes one.")
+    old_keys: tuple[SecretStr, ...] = Field((), description="Earlier keys, to read earlier archives.")
+    keep_days: int = Field(30, ge=1, description="Calendar days that archives are kept.")
+    alarm_days: float = Field(
+        8.0, gt=0, description="Days without a successful restore after which health is degraded."
+    )
+    exclude: tuple[str, ...] = Field((), description="Patterns of paths in the data directory to leave out.")
+    scratch_url: str = Field(
+        "", repr=False, description="PostgreSQL to restore into for tests; empty: beside DATABASE_URL's."
+    )
+    s3_bucket: str = Field("", description="Bucket that archives are copied to; needs the extra aws.")
+    s3_prefix: str = Field("signalbox", description="Folder in the bucket.")
+    s3_endpoint_url: str = Field("", description="Endpoint of another vendor's S3.")
+
+
 class RecordSettings(_Section):
     """Changes, incidents and the other service records."""
 
@@ -232,7 +251,7 @@ class Settings(_Section):
         description="Key that button ids are derived from; embedded: made and kept in the data directory.",
     )
     environment: Literal["embedded", "production"] = Field(
-        "embedded", description="production: the overview page shows counts only."
+        "embedded", description="production: nothing is played by the sandbox."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Lowest level logged."
@@ -257,6 +276,7 @@ class Settings(_Section):
     churn: ChurnSettings = ChurnSettings()
     workers: WorkerSettings = WorkerSettings()
     records: RecordSettings = RecordSettings()
+    backup: BackupSettings = BackupSettings()
     executors: ExecutorSettings = ExecutorSettings()
     mitigations: tuple[dict[str, Any], ...] = Field(
         (), repr=False, description="Declared mitigations, one table each."

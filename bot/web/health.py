@@ -51,11 +51,18 @@ def _system(kernel: Kernel) -> dict[str, Health]:
     try:
         oldest = kernel.inbox.oldest_pending_seconds()
         dead = kernel.inbox.counts()["dead"]
+        backups = kernel.backups.health(kernel.settings.backup.alarm_days)
     except Transient as exc:
         log.error("health.database_down", error=str(exc))
         detail = "The database refuses; deliveries are answered 503. The log says why."
         return {"database": Health(status="down", detail=detail), "redis": _redis(kernel)}
-    return {"database": OK, "redis": _redis(kernel), "inbox": _inbox(oldest), "dead_letters": _dead(dead)}
+    return {
+        "database": OK,
+        "redis": _redis(kernel),
+        "inbox": _inbox(oldest),
+        "dead_letters": _dead(dead),
+        "backups": backups,
+    }
 
 
 def _redis(kernel: Kernel) -> Health:

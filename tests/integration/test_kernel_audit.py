@@ -134,7 +134,7 @@ def test_rows_of_an_older_worker_are_sealed_afterwards(trail: Audit, db: Databas
     old = {"actor": "U2", "action": "a", "subject": "s", "outcome": "done", "before": None, "after": [1]}
     with db.write() as tx:
         tx.execute(sa.text("SELECT 1"))
-        tx.execute(sa.insert(audit).values(at=trail._clock(), **old))
+        tx.execute(sa.insert(audit).values(at=trail.clock(), **old))
     assert "outside of the chain" in trail.verify().faults[0]
     trail.record("U3", "tags.apply", "SUP-3")
     assert trail.seal_strays() == 1
