@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import os
 import shutil
 import socket
@@ -50,6 +51,8 @@ def environment(
     }
     if starts_nlp(settings) and "port" not in settings.nlp.model_fields_set:
         env["SIGNALBOX_NLP__PORT"] = str(free_port())
+    if starts_churn(settings) and "port" not in settings.churn.model_fields_set:
+        env["SIGNALBOX_CHURN__PORT"] = str(free_port())
     if settings.secret_key is None:
         env["SIGNALBOX_SECRET_KEY"] = secrets["secret_key"]
     if not settings.api_tokens:
@@ -78,7 +81,7 @@ def _sandbox_env(settings: Settings, options: Options, secrets: dict[str, str]) 
             "SIGNALBOX_ROLES__ADMIN__MEMBERS": "@admins",
             "SIGNALBOX_ROLES__ADMIN__PERMISSIONS": "*",
             "SIGNALBOX_ROLES__RESPONDER__MEMBERS": "@oncall",
-            "SIGNALBOX_ROLES__RESPONDER__PERMISSIONS": "alerts.*,mitigation.*,tags.*",
+            "SIGNALBOX_ROLES__RESPONDER__PERMISSIONS": "alerts.*,churn.*,mitigation.*,tags.*",
         }
     return env
 
@@ -121,6 +124,19 @@ def nlp_child(settings: Settings, env: dict[str, str]) -> Child:
     port = int(env.get("SIGNALBOX_NLP__PORT", settings.nlp.port))
     argv = [sys.executable, "-m", "plugins.autotag.serving"]
     return Child("nlp", argv, env, _port_open(port), f"nlp http://127.0.0.1:{port}")
+
+
+def starts_churn(settings: Settings) -> bool:
+    """Whether customers can be scored here: the pipeline is installed, and not turned off or elsewhere."""
+    installed = importlib.util.find_spec("lightgbm") is not None
+    return installed and not settings.churn.url and "churn-digest" not in settings.disabled_plugins
+
+
+def churn_child(settings: Settings, env: dict[str, str]) -> Child:
+    """It loads its model when it is first asked."""
+    port = int(env.get("SIGNALBOX_CHURN__PORT", settings.churn.port))
+    argv = [sys.executable, "-m", "plugins.churn_digest.serving"]
+    return Child("churn", argv, env, _port_open(port), f"churn http://127.0.0.1:{port}")
 
 
 def worker_child(queue: str, settings: Settings, env: dict[str, str], ready_dir: Path) -> Child:

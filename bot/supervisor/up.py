@@ -55,6 +55,8 @@ async def _start(
     rest += [plan.worker_child(queue, settings, env, options.data) for queue in plan.QUEUES]
     if plan.starts_nlp(settings):
         rest.append(plan.nlp_child(settings, env))
+    if plan.starts_churn(settings):
+        rest.append(plan.churn_child(settings, env))
     if options.sandbox:
         rest.insert(0, plan.sandbox_child(options, _sandbox_env(env, secrets)))
     # Started side by side: the processes spend most of their start importing.

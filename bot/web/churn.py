@@ -67,8 +67,11 @@ class Churn(ModelProcess):
     """Asks the churn model's process; the digest reads scores that were written before."""
 
     def __init__(self, settings: ChurnSettings) -> None:
-        command = "python -m plugins.churn_digest.serving"
-        super().__init__("churn", settings.resolved_url(), settings.timeout, command)
+        hint = (
+            "is `python -m plugins.churn_digest.serving` running? It needs the churn pipeline; "
+            "`make train-deps` installs it."
+        )
+        super().__init__("churn", settings.resolved_url(), settings.timeout, hint)
 
     async def score(self, body: bytes) -> Response:
         return await self.ask("/score", body)

@@ -29,13 +29,13 @@ class ModelProcess:
         name: of its log lines, e.g. "nlp".
         url: where it listens.
         timeout: seconds in which it should answer.
-        command: what starts it, for the sentence that says it is away.
+        hint: what to do when it is away.
     """
 
-    def __init__(self, name: str, url: str, timeout: float, command: str) -> None:
+    def __init__(self, name: str, url: str, timeout: float, hint: str) -> None:
         self._url = url
         self._timeout = aiohttp.ClientTimeout(total=timeout)
-        self._command = command
+        self._hint = hint
         self._session: aiohttp.ClientSession | None = None
         self._in_flight = 0
         self._log = log.bind(process=name, url=url)
@@ -67,6 +67,7 @@ class ModelProcess:
         ) as answer:
             if answer.status not in _EXPECTED:
                 self._log.error("model_process.failed", status=answer.status)
+                answer.close()  # it is about to hang up: this connection must not be used again
                 return problem(
                     502, "Failed", f"The model's process answered {answer.status}; its log has more."
                 )
@@ -89,7 +90,7 @@ class ModelProcess:
         return Health(detail=f"model {version}" if version else "")
 
     def _away(self) -> str:
-        return f"The model's process does not answer at {self._url}: is `{self._command}` running?"
+        return f"The model's process does not answer at {self._url}: {self._hint}"
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:

@@ -55,9 +55,8 @@ class Nlp(ModelProcess):
     """Asks the tagging model's process; workers tag tickets with their own model."""
 
     def __init__(self, settings: NlpSettings) -> None:
-        super().__init__(
-            "nlp", settings.resolved_url(), settings.timeout, "python -m plugins.autotag.serving"
-        )
+        hint = "is `python -m plugins.autotag.serving` running?"
+        super().__init__("nlp", settings.resolved_url(), settings.timeout, hint)
 
     async def classify(self, body: bytes) -> Response:
         return await self.ask("/classify", body)
