@@ -106,7 +106,11 @@ class FakeChat(Faulty):
     def upsert(
         self, *, channel: str, key: str, message: Message, step_key: str, thread: MessageRef | None = None
     ) -> MessageRef:
-        with self._call("upsert", channel=channel, key=key, message=message, step_key=step_key):
+        known = self._state.wanted.get(key)
+        changes = known is None or known != message  # Slack is not told what it shows already
+        with self._call(
+            "upsert", writes=changes, channel=channel, key=key, message=message, step_key=step_key
+        ):
             stored = self._services.messages.want(key, channel, message, thread.ts if thread else None)
             ref = self._show(key, stored.channel, message, stored.thread_ts or "")
             self._services.messages.sent(key, ref.channel, ref.ts, "sent", stored.wanted_at)

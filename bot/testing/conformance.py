@@ -39,6 +39,8 @@ _ADMIN, _NOBODY = "UADMIN", "UNOBODY"
 class Conformance:
     plugin: ClassVar[type[Plugin[Any]]]
     config: ClassVar[Mapping[str, Any]] = {}
+    elsewhere: ClassVar[frozenset[str]] = frozenset()
+    """Methods that another suite of the same plugin looks after."""
 
     def prepare(self, kit: Kit) -> None:
         """Set up what the samples need, e.g. `kit.tickets.add("OPS-1", "It is broken")`.
@@ -162,6 +164,8 @@ class Conformance:
             self.prepare(kit)
             for port in _PORTS:
                 _port(kit, port).effects.clear()
+            for executor in kit.executors.fakes:
+                executor.effects.clear()
             self._dead_before = len(kit.deadletters)
             yield kit
 
@@ -183,7 +187,7 @@ class Conformance:
 
     def _handlers(self) -> list[Handler]:
         with self.kit() as kit:
-            return list(kit.plugin.handlers())
+            return [handler for handler in kit.plugin.handlers() if handler.method not in self.elsewhere]
 
     def _of(self, *triggers: str) -> list[Handler]:
         return [handler for handler in self._handlers() if handler.declaration.trigger in triggers]

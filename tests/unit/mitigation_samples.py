@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from alert_samples import alert, group
@@ -9,6 +10,7 @@ from alert_samples import alert, group
 from bot.plugin import AlertGroup
 from bot.testing import Delivered, Kit, Shown
 from plugins.alert_relay import AlertRelay
+from plugins.alert_relay.mitigation.handlers import MitigationHandlers
 
 QUERY = 'errors{service="checkout"}'
 RESTART: dict[str, Any] = {
@@ -26,6 +28,9 @@ RESTART: dict[str, Any] = {
         "hold": 60,
     },
 }
+MITIGATION_METHODS = frozenset(
+    name for name, method in vars(MitigationHandlers).items() if hasattr(method, "__signalbox__")
+)
 ALL = ("alerts.*", "mitigation.*")
 
 
@@ -72,7 +77,7 @@ def ask(kit: Kit, user: str = "UANN", label: str = "Restart checkout") -> Delive
 def later(kit: Kit, seconds: float, step: float = 10.0) -> None:
     """Let time pass as the clock of the product does."""
     for _ in range(round(seconds / step)):
-        kit.clock.advance(__import__("datetime").timedelta(seconds=step))
+        kit.clock.advance(timedelta(seconds=step))
         kit.tick("look_after_mitigations")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from mitigation_samples import QUERY, fire, kit_with, later, message, press, statuses, thread
+from mitigation_samples import QUERY, fire, kit_with, later, message, press, statuses
 
 from bot.testing import Kit
 

@@ -8,9 +8,10 @@ from typing import Any, ClassVar
 
 import pytest
 from alert_samples import LABELS, alert, group, recorded, resolved
+from mitigation_samples import MITIGATION_METHODS
 from pydantic import ValidationError
 
-from bot.plugin import AlertGroup, Matcher, Permanent, Throttled, Transient
+from bot.plugin import AlertGroup, Matcher, Permanent, Reaction, Throttled, Transient, User
 from bot.testing import START, Conformance, Delivered, Kit, Shown
 from bot.testing.conformance import Samples
 from plugins.alert_relay import AlertRelay
@@ -45,6 +46,7 @@ def channel(kit: Kit) -> list[Shown]:
 
 class TestAlertRelay(Conformance):
     plugin = AlertRelay
+    elsewhere = MITIGATION_METHODS  # tests/unit/test_mitigation_conformance.py
 
     config: ClassVar[dict[str, Any]] = {
         "ticket_project": "OPS",
@@ -83,7 +85,14 @@ class TestAlertRelay(Conformance):
             "a ticket": lambda kit: kit.choose("More…", "ticket"),
             "a call": lambda kit: kit.choose("More…", "escalate"),
             "another person": lambda kit: kit.submit({"user": "UBOB"}),
+            "a marked message": lambda kit: kit.event("slack.reaction", mark(kit)),
         }
+
+
+def mark(kit: Kit) -> Reaction:
+    """The reaction that puts a message into the timeline."""
+    [line, *_] = [shown for shown in kit.chat.messages if not shown.thread]
+    return Reaction(emoji="memo", user=User(id="U1"), channel=line.channel, ts=line.ts)
 
 
 def disk() -> AlertGroup:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from bot.core.errors import SignalboxError
 from bot.core.messages import Block
 from bot.plugin import AlertGroup, Refused, User
 from plugins.alert_relay.mitigation import proposals, telling
@@ -42,13 +41,7 @@ def propose(scene: Scene, state: GroupState, name: str, asker: Asker, run_id: st
 
 
 def _live(scene: Scene, state: GroupState) -> AlertGroup:
-    try:
-        live = scene.live(state.key)
-    except SignalboxError as exc:
-        raise Refused(
-            f"{exc} So nobody can say whether {state.card.title} still fires; nothing was run.",
-            check="still-firing",
-        ) from exc
+    live = scene.live(state.key)
     if live is None:
         raise Refused(
             f"Alertmanager does not list {state.card.title} any more; nothing was run.", check="still-firing"
@@ -117,8 +110,7 @@ def approve(scene: Scene, run_id: str, binding: str, user: User) -> str:
     """One person's agreement; with the last of them the run may start."""
     run = _bound(scene, run_id, binding, user)
     if user.id in run.approved_by and run.status != "requested":
-        scene.hurry(run)
-        return ""
+        return _again(scene, run)
     run = _decided(scene, run, user)
     agreed = (*run.approved_by, user.id)
     now = scene.ctx.now()
@@ -137,8 +129,8 @@ def approve(scene: Scene, run_id: str, binding: str, user: User) -> str:
 def reject(scene: Scene, run_id: str, binding: str, user: User) -> str:
     """Who may agree may also reject, the one who asked for it included."""
     run = _bound(scene, run_id, binding, user)
-    if run.status == "rejected":
-        return ""
+    if run.was("rejected", by=user.id):
+        return _again(scene, run)
     if run.status != "requested":
         raise Refused(f"The run is {run.status} already; nothing was rejected.", check="once")
     run = scene.ledger.move(run, run.moved("rejected", scene.ctx.now(), by=user.id, text="nothing was run"))
@@ -165,7 +157,7 @@ def _decided(scene: Scene, run: Run, user: User) -> Run:
     with scene.refusals_noted(case):
         if run.status != "requested":
             raise Refused(f"The run is {run.status} already; nothing was approved.", check="once")
-        scene.ledger.check(case, scene.facts(case, None))
+        scene.ledger.check(case, scene.facts(case, frozenset()))
     return run
 
 
@@ -174,12 +166,11 @@ def answer(scene: Scene, run_id: str, user: User, *, worked: bool) -> str:
     run = scene.ledger.run(run_id)
     mitigation = scene.declared(run.proposal.mitigation)
     scene.ctx.permissions.require(user.id, mitigation.permission, f"judge {mitigation.title!r}")
-    if run.status != "unknown":
-        if run.transitions[-1].by == user.id:  # this press, handled again
-            scene.hurry(run)
-            return ""
-        raise Refused(f"The run is {run.status} already; nothing was changed.", check="once")
     to: Status = "succeeded" if worked else "failed"
+    if run.was(to, by=user.id):
+        return _again(scene, run)
+    if run.status != "unknown":
+        raise Refused(f"The run is {run.status} already; nothing was changed.", check="once")
     verdict: Verdict = "recovered" if worked else "not_recovered"
     text = "a person looked and says so"
     moved = run.moved(to, scene.ctx.now(), by=user.id, text=text, verdict=verdict)
@@ -187,3 +178,10 @@ def answer(scene: Scene, run_id: str, user: User, *, worked: bool) -> str:
     scene.tell(run)
     scene.hurry(run)
     return to
+
+
+def _again(scene: Scene, run: Run) -> str:
+    """A press that is handled once more, because its worker died before it had told: go on from there."""
+    scene.tell(run)
+    scene.hurry(run)
+    return run.status

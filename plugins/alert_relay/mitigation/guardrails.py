@@ -87,11 +87,11 @@ class Case:
 
 @dataclass(frozen=True)
 class Facts:
-    """What is so now. `firing` holds fingerprints that Alertmanager lists; None when it did not answer."""
+    """What is so now. `firing` holds the fingerprints that Alertmanager lists as firing."""
 
     now: datetime
     switch: Switch
-    firing: frozenset[str] | None
+    firing: frozenset[str]
     permitted: bool
     executors: frozenset[str]
     open_runs: tuple[OpenRun, ...] = ()
@@ -205,11 +205,6 @@ def _matches(target: str, patterns: Iterable[str]) -> bool:
 
 
 def _still_firing(case: Case, facts: Facts) -> str | None:
-    if facts.firing is None:
-        return (
-            "Alertmanager can't be asked whether the alert still fires; nothing was run. "
-            "Try again when it answers."
-        )
     if not any(set(part.alerts) & facts.firing for part in case.proposal.parts):
         return f"{case.proposal.title} does not fire any more; nothing was run."
     return None
@@ -251,9 +246,10 @@ def _blast_radius(case: Case, facts: Facts) -> str | None:  # noqa: ARG001
         return f"It would act on {count} targets; {case.declared.title!r} may act on {most}. Nothing was run."
     healthy = case.proposal.healthy
     if healthy is not None and count > max(1.0, healthy * limits.share):
+        whose = case.proposal.service or "the service"
         return (
-            f"It would act on {count} of {healthy} healthy members of {case.proposal.service or 'the service'}; "
-            f"{limits.share:.0%} is the limit. Nothing was run."
+            f"It would act on {count} of {healthy} healthy members of {whose}; {limits.share:.0%} is "
+            "the limit. Nothing was run."
         )
     return None
 

@@ -11,7 +11,6 @@ from bot.plugin import (
     Command,
     Context,
     Errand,
-    Message,
     Permanent,
     Submission,
     Tick,
@@ -116,8 +115,4 @@ def _show(here: Scene, proposal: Proposal, trigger_id: str) -> None:
             ctx.log.warning("dialog.not_opened", error=str(exc))
         else:
             return
-    ctx.reply(_as_message(proposal, blocks, mitigation.title))
-
-
-def _as_message(proposal: Proposal, blocks: Any, title: str) -> Message:
-    return telling.late_dialog(proposal, blocks, title)
+    ctx.reply(telling.late_dialog(proposal, blocks, mitigation.title))

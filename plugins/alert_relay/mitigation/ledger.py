@@ -1,7 +1,7 @@
 """Where proposals and runs are kept, and where the guardrails are enforced: one transaction for both.
 
-A record "mitigation" per transition (its subject is the alert group) tells the history; an audit row goes with
-each. A record "mitigation.attempt" counts for the limits from the moment before anything is done.
+A record "mitigation" per transition (its subject is the alert group) tells the history; an audit row goes
+with each. A record "mitigation.attempt" counts for the limits from the moment before anything is done.
 """
 
 from __future__ import annotations

@@ -100,8 +100,8 @@ def _one(mitigation: Mitigation, alerts: Sequence[Alert], label: str) -> str:
     values = {alert.labels.get(label, "") for alert in alerts} if label else {""}
     if len(values) > 1:
         raise Refused(
-            f"The alerts differ in {label!r} ({', '.join(sorted(values))[:100]}); {mitigation.title!r} acts on "
-            "one at a time. Nothing was run. Group by that label, or narrow the match.",
+            f"The alerts differ in {label!r} ({', '.join(sorted(values))[:100]}); {mitigation.title!r} acts "
+            "on one at a time. Nothing was run. Group by that label, or narrow the match.",
             check="blast-radius",
         )
     return values.pop()

@@ -25,9 +25,7 @@ def walk(scene: Scene) -> None:
 
 def _is_due(scene: Scene, run: Run) -> bool:
     """What runs or is verified is looked at each time; what waits for people, when they are late."""
-    if run.status in {"running", "verifying", "failed", "approved"}:
-        return True
-    return run.wait_until is not None and scene.ctx.now() > run.wait_until
+    return run.status not in {"requested", "unknown"} or scene.is_over(run)
 
 
 def _start_automatic(scene: Scene) -> None:
@@ -56,9 +54,8 @@ def _leave(scene: Scene, state: GroupState, mitigation: Mitigation) -> None:
     if scene.ledger.has_run(wanted):
         return
     data = {"key": state.key, "episode": state.episode, "mitigation": mitigation.name}
-    once = f"{wanted}"
     scene.ctx.emit(
-        AUTO_DUE, data, subject=state.key, serial=f"mitigation:{wanted}", once=once, within=_RETRY_SECONDS
+        AUTO_DUE, data, subject=state.key, serial=f"mitigation:{wanted}", once=wanted, within=_RETRY_SECONDS
     )
 
 

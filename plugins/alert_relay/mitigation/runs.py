@@ -164,6 +164,10 @@ class Run(_Value):
     def is_open(self) -> bool:
         return self.status not in FINAL
 
+    def was(self, status: Status, *, by: str) -> bool:
+        """Whether that person brought it into that status."""
+        return any(step.to == status and step.by == by for step in self.transitions)
+
     @property
     def is_auto(self) -> bool:
         return self.proposal.by == AUTO

@@ -7,17 +7,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 from bot.core.errors import SignalboxError
-from bot.plugin import AlertGroup, Context, Refused
+from bot.plugin import AlertGroup, Context, Message, Permanent, Refused, Transient
 from plugins.alert_relay import memory, truth
 from plugins.alert_relay.mitigation import actuator, switch, telling, templates, verification
 from plugins.alert_relay.mitigation.actuator import Actuator
 from plugins.alert_relay.mitigation.declarations import Mitigation, Rules, Verification
 from plugins.alert_relay.mitigation.guardrails import Case, Facts, Stage
 from plugins.alert_relay.mitigation.ledger import Ledger
-from plugins.alert_relay.mitigation.runs import AUTO, Part, Proposal, Reading, Run
+from plugins.alert_relay.mitigation.runs import AUTO, Part, Proposal, Reading, Run, Status
 from plugins.alert_relay.mitigation.switch import Switch
 from plugins.alert_relay.state import GroupState
 
@@ -65,19 +65,40 @@ class Scene:
         return switch.present(self.ctx, observe_only=self.rules.policy.observe_only)
 
     def live(self, group: str) -> AlertGroup | None:
-        """The group as Alertmanager lists it; None when it lists none such."""
-        return truth.Truth(self.ctx.alerts.groups(), None).group(group)
+        """The group as Alertmanager lists it; None when it lists none such.
 
-    def firing(self, group: str) -> frozenset[str] | None:
-        """Fingerprints that fire; None when Alertmanager can't be asked, which nobody takes for a yes."""
+        While Alertmanager is away nobody takes that for a yes: the person is told, and what was asked for
+        waits and is tried again until it runs out.
+        """
         try:
-            found = self.live(group)
-        except SignalboxError as exc:
-            self.ctx.log.warning("alertmanager.not_asked", error=str(exc))
-            return None
+            return truth.Truth(self.ctx.alerts.groups(), None).group(group)
+        except Transient as exc:
+            self._say_waiting(exc)
+            raise
+        except Permanent as exc:
+            raise Refused(
+                f"{exc} So nobody can say whether the alert still fires; nothing was run.",
+                check="still-firing",
+            ) from exc
+
+    def _say_waiting(self, why: Transient) -> None:
+        if self.ctx.reply_to is None:
+            return
+        text = f":hourglass: {why} Nothing is run until it says that the alert still fires; I keep asking."
+        self.ctx.step(
+            "say-waiting",
+            self.ctx.chat.reply,
+            to=self.ctx.reply_to,
+            message=Message(text=text),
+            public=False,
+        )
+
+    def firing(self, group: str) -> frozenset[str]:
+        """Fingerprints that fire."""
+        found = self.live(group)
         return frozenset(alert.fingerprint for alert in found.firing()) if found else frozenset()
 
-    def facts(self, case: Case, firing: frozenset[str] | None) -> Facts:
+    def facts(self, case: Case, firing: frozenset[str]) -> Facts:
         """What can be known before the transaction; the ledger adds the rest inside of it."""
         needed = case.tier.approver if case.stage == "approve" else case.tier.permission
         permitted = case.actor == AUTO or self.ctx.permissions.allowed(case.actor, needed)
@@ -143,6 +164,16 @@ class Scene:
             self.ctx.log.warning("metric.not_read", error=str(exc))
             return []
         return [sample.value for sample in found if math.isfinite(sample.value)]
+
+    # -- moving ------------------------------------------------------------------------------------
+
+    def is_over(self, run: Run) -> bool:
+        """Whether the time is over that the run may wait in its status."""
+        return run.wait_until is not None and self.ctx.now() > run.wait_until
+
+    def to(self, run: Run, status: Status, text: str, **changes: Any) -> Run:
+        """The run in its next status, stored."""
+        return self.ledger.move(run, run.moved(status, self.ctx.now(), text=text, **changes))
 
     # -- telling -----------------------------------------------------------------------------------
 

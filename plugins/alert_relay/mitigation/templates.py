@@ -60,8 +60,8 @@ def fill(value: Any, labels: Mapping[str, str], where: str) -> Any:
 def _fill(text: str, labels: Mapping[str, str], where: str) -> str:
     def value_of(found: re.Match[str]) -> str:
         name, chosen = found.groups()
-        value = FILTERS[chosen](_usable(name, labels, where)) if chosen else _usable(name, labels, where)
-        return value
+        value = _usable(name, labels, where)
+        return FILTERS[chosen](value) if chosen else value
 
     filled = _HOLE.sub(value_of, text)
     if filled != text and filled.startswith("-") and not text.startswith("-"):

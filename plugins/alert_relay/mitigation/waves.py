@@ -15,7 +15,7 @@ def current(parts: Sequence[Part]) -> int | None:
 
 
 def opens_wave(number: int) -> bool:
-    """Whether a part is the first of a wave: numbers 0, 1, 3, 7, …"""
+    """Whether a part is the first of a wave: its number is 0, 1, 3, 7 and so on."""
     return (number + 1) & number == 0
 
 
