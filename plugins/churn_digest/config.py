@@ -56,7 +56,7 @@ class ChurnDigestConfig(PluginConfig):
     outcome_days: int = Field(
         90, ge=1, description="Days after a warning when the data tells whether the customer left."
     )
-    retrain_cron: str = Field("0 3 * * MON", description="When a new model is trained, a challenger.")
+    train_cron: str = Field("0 3 * * MON", description="When a new model is trained, a challenger.")
     score_cron: str = Field("0 6 * * MON", description="When all customers are scored.")
     run_jobs: bool = Field(
         default=False,

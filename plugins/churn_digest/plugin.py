@@ -18,6 +18,7 @@ from plugins.churn_digest import card, listing, scored
 from plugins.churn_digest.config import ChurnDigestConfig
 from plugins.churn_digest.desk import Desk
 from plugins.churn_digest.levers import Levers
+from plugins.churn_digest.overseer import Overseer
 
 
 class ChurnDigest(Plugin[ChurnDigestConfig]):
@@ -28,8 +29,17 @@ class ChurnDigest(Plugin[ChurnDigestConfig]):
     def post(self, tick: Tick, ctx: Context) -> None:
         Desk(self.config, ctx).post(tick.due_at)
 
+    @schedule("config:score_cron", zone="config:zone")
+    def score(self, tick: Tick, ctx: Context) -> None:  # noqa: ARG002  # one time is like any other
+        Overseer(self.config, ctx).start("score")
+
+    @schedule("config:train_cron", zone="config:zone")
+    def train(self, tick: Tick, ctx: Context) -> None:  # noqa: ARG002
+        Overseer(self.config, ctx).start("train")
+
     @schedule("*/10 * * * *", catch_up="skip")
-    def watch(self, tick: Tick, ctx: Context) -> None:  # noqa: ARG002  # one time is like any other
+    def watch(self, tick: Tick, ctx: Context) -> None:  # noqa: ARG002
+        Overseer(self.config, ctx).look()
         Desk(self.config, ctx).escalate()
 
     @command(

@@ -1,0 +1,68 @@
+"""Looks after the pipeline: starts its jobs by the clock, and tells people what broke and what to do."""
+
+from __future__ import annotations
+
+from bot.plugin import Code, Context, Message, Note, Section, md
+from plugins.churn_digest import jobs, memory, quality, scored
+from plugins.churn_digest.config import ChurnDigestConfig
+from plugins.churn_digest.jobs import Job, Kind
+
+
+class Overseer:
+    def __init__(self, config: ChurnDigestConfig, ctx: Context) -> None:
+        self._config = config
+        self._ctx = ctx
+
+    def start(self, kind: Kind) -> None:
+        if self._config.run_jobs:
+            jobs.start(kind, self._config.job_hours, self._ctx)
+
+    def look(self) -> None:
+        """Settle jobs that ended, and tell of data that failed its checks: each once."""
+        for known in jobs.current(self._ctx):
+            now = jobs.watched(known, self._config.job_hours, self._ctx)
+            if now != known:
+                self._tell_of(now)
+                jobs.keep(now, self._ctx)
+        report = quality.newest_failure(scored.folder(self._ctx))
+        if report is not None and self._ctx.documents.get(f"told:{report.key}") is None:
+            self._tell(f"churn-quality:{report.key}", quality.message(report, scored.latest(self._ctx)))
+            memory.note_once(self._ctx, "quality", report.key, {"checks": len(report.failures)})
+            self._ctx.service_records.event(
+                "exception",
+                "churn.quality",
+                f"Churn data of {report.as_of} failed its checks",
+                key=report.key,
+            )
+            self._ctx.documents.put(f"told:{report.key}", {"at": self._ctx.now().isoformat()})
+
+    def _tell_of(self, ended: Job) -> None:
+        """A job that went well needs no word; one that did not says what to do."""
+        failed = ended.state == "failed"
+        if failed:
+            self._tell(f"churn-job:{ended.event_id}", _failure(ended))
+        self._ctx.service_records.event(
+            "exception" if failed else "informational",
+            f"churn.{ended.kind}",
+            f"Churn {ended.kind} {'failed' if failed else 'is done'}",
+            key=f"{ended.kind}:{ended.event_id}",
+        )
+
+    def _tell(self, key: str, message: Message) -> None:
+        self._ctx.step(
+            f"tell-{key}", self._ctx.chat.upsert, channel=self._config.channel, key=key, message=message
+        )
+
+
+def _failure(ended: Job) -> Message:
+    noun = {"score": "Scoring", "train": "Training"}[ended.kind]
+    title = f"{noun} of churn risk failed; the last good scores stand."
+    first, _, output = ended.detail.partition("\n")
+    blocks = (
+        Section(text=md(":warning: *{}*\n{}", title, first[:300])),
+        *((Code(text=output),) if output.strip() else ()),
+        Note(
+            parts=(f"Run `signalbox churn {ended.kind}` by hand to see it; all output is in {ended.folder}.",)
+        ),
+    )
+    return Message(text=title, blocks=blocks, severity="warning")
