@@ -26,6 +26,11 @@ def opened(ctx: Context) -> dict[str, Maintenance]:
     return {i: window for i, window in found.items() if window.end is None or window.end > ctx.now()}
 
 
+def find(ctx: Context, window_id: str) -> Maintenance | None:
+    found = ctx.documents.get(f"{_PREFIX}{window_id}")
+    return Maintenance.model_validate(found.data) if found else None
+
+
 def keep(ctx: Context, window_id: str, window: Maintenance) -> None:
     ctx.documents.put(f"{_PREFIX}{window_id}", window.model_dump(mode="json"))
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from bot.plugin import Markup, Message, Section, Silence, Text, join, md, mention
 from plugins.alert_relay import severity, silencing, words
 from plugins.alert_relay.config import AlertRelayConfig
+from plugins.alert_relay.routing.maintenance import Maintenance, covering
 from plugins.alert_relay.state import GroupState
 
 _SHOWN = 20
@@ -62,18 +63,26 @@ def _silence(silence: Silence, is_idle: bool, now: datetime) -> Markup:  # noqa:
 
 
 def explanation(
-    labels: Mapping[str, str], state: GroupState | None, config: AlertRelayConfig, now: datetime
+    labels: Mapping[str, str],
+    state: GroupState | None,
+    config: AlertRelayConfig,
+    now: datetime,
+    windows: Sequence[Maintenance],
 ) -> Message:
     """Which route a group takes and why, who would be called, and what holds it quiet."""
     head = state.card.title if state else ", ".join(f"{k}={v}" for k, v in sorted(labels.items()))
     return _message(
-        f"Why {head} goes where it goes.", [md("*{}*", head), *_reasons(labels, state, config, now)]
+        f"Why {head} goes where it goes.",
+        [
+            md("*{}*", head),
+            *_reasons(labels, config, now),
+            *_times(labels, config, now, windows),
+            *(_present(state, now) if state is not None else ()),
+        ],
     )
 
 
-def _reasons(
-    labels: Mapping[str, str], state: GroupState | None, config: AlertRelayConfig, now: datetime
-) -> Iterator[Text]:
+def _reasons(labels: Mapping[str, str], config: AlertRelayConfig, now: datetime) -> Iterator[Text]:
     for number, route in enumerate(config.routes, 1):
         misfit = route.misfit(labels)
         if misfit is None:
@@ -83,8 +92,23 @@ def _reasons(
     else:
         yield f"No route fits, so it goes to the general channel {config.channel}."
     yield from _calls(labels, config, now)
-    if state is not None:
-        yield from _present(state, now)
+
+
+def _times(
+    labels: Mapping[str, str], config: AlertRelayConfig, now: datetime, windows: Sequence[Maintenance]
+) -> Iterator[Text]:
+    """Quiet hours and maintenance, as they are at this moment."""
+    hours = config.quiet_for(config.route_for(labels))
+    if hours is not None:
+        until = hours.until(labels.get("severity", ""), now)
+        does = "waits for its message" if hours.mode == "hold" else "calls nobody"
+        quiet = f"so it {does} until {words.until(until, now)}" if until else "but it is not quiet now"
+        span = f"{hours.start:%H:%M} to {hours.end:%H:%M} {hours.zone}"
+        yield f"Below {hours.below} it is quiet from {span}, {quiet}."
+    planned = covering(windows, labels, now)
+    if planned is not None:
+        end = words.until(planned.until, now)
+        yield md("The maintenance *{}* covers it until {}: nobody is called.", planned.name, end)
 
 
 def _calls(labels: Mapping[str, str], config: AlertRelayConfig, now: datetime) -> Iterator[Text]:
@@ -103,8 +127,13 @@ def _calls(labels: Mapping[str, str], config: AlertRelayConfig, now: datetime) -
 
 
 def _present(state: GroupState, now: datetime) -> Iterator[Text]:
-    if state.channel:
-        yield f"Its message stands in {state.channel} since {state.started_at:%Y-%m-%d %H:%M} UTC."
+    if state.held:
+        why = "a storm" if state.held.startswith("storm:") else "quiet hours"
+        yield f"It waits for a message of its own because of {why} in {state.channel}."
+    elif state.channel:
+        place = f"{state.channel}, in the thread of" if state.thread else f"{state.channel}, as the line of"
+        since = f"since {state.started_at:%Y-%m-%d %H:%M} UTC"
+        yield f"Its message stands in {place} {state.incident or 'nothing else'}, {since}."
     if state.acked is not None:
         yield md("{} acknowledged it, so nobody is called.", mention(state.acked.by))
     if state.silenced is not None:

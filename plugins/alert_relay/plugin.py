@@ -25,6 +25,7 @@ from bot.plugin import (
     view,
 )
 from plugins.alert_relay import (
+    calendar,
     forms,
     heartbeat,
     listing,
@@ -38,7 +39,9 @@ from plugins.alert_relay import (
 )
 from plugins.alert_relay.config import AlertRelayConfig
 from plugins.alert_relay.desk import Desk
+from plugins.alert_relay.handlers import routing
 from plugins.alert_relay.handlers.incidents import IncidentHandlers
+from plugins.alert_relay.handlers.routing import RoutingHandlers
 from plugins.alert_relay.holding import holds
 from plugins.alert_relay.levers import Levers
 from plugins.alert_relay.mitigation.handlers import MitigationHandlers
@@ -46,7 +49,7 @@ from plugins.alert_relay.mitigation.scene import Scene
 from plugins.alert_relay.state import GroupState
 
 
-class AlertRelay(MitigationHandlers, IncidentHandlers, Plugin[AlertRelayConfig]):
+class AlertRelay(MitigationHandlers, IncidentHandlers, RoutingHandlers, Plugin[AlertRelayConfig]):
     name = "alert-relay"
     Config = AlertRelayConfig
     sections = ("mitigations",)
@@ -68,7 +71,7 @@ class AlertRelay(MitigationHandlers, IncidentHandlers, Plugin[AlertRelayConfig])
         heartbeat.check(self.config, ctx)
         rounds.walk(self.config, ctx)
 
-    @command("alerts", help="What fires", usage="[silences | explain LABELS-OR-TITLE]")
+    @command("alerts", help="What fires", usage="[silences | explain LABELS-OR-TITLE | simulate [DAYS]]")
     def alerts(self, asked: Command, ctx: Context) -> None:
         verb, _, rest = asked.text.partition(" ")
         match verb.lower():
@@ -79,6 +82,8 @@ class AlertRelay(MitigationHandlers, IncidentHandlers, Plugin[AlertRelayConfig])
                 ctx.reply(listing.silences(silences, silencing.idle(silences, groups), ctx.now()))
             case "explain" if rest.strip():
                 ctx.reply(self._explanation(rest.strip(), ctx))
+            case "simulate":
+                ctx.reply(routing.simulated(self.config, rest.strip(), ctx))
             case _:
                 ctx.reply(
                     "Say `alerts`, `alerts silences`, or `alerts explain` with a title or with labels, for "
@@ -93,7 +98,8 @@ class AlertRelay(MitigationHandlers, IncidentHandlers, Plugin[AlertRelayConfig])
             )
         pairs = (word.partition("=") for word in asked.replace(",", " ").split())
         labels = {**state.routing, **state.labels} if state else {name: value for name, _, value in pairs}
-        return listing.explanation(labels, state, self.config, ctx.now())
+        windows = calendar.windows(self.config, ctx)
+        return listing.explanation(labels, state, self.config, ctx.now(), windows)
 
     # -- silences ----------------------------------------------------------------------------------
 
