@@ -1,0 +1,58 @@
+"""Alerts, not points: when an anomaly begins, how long it holds, and when it is news again.
+
+An anomaly is news when it begins, and within the pause after that only while it grows. Counting alerts is what an
+engineer on call does; a detector that repeats itself is one that gets muted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ml.anomaly.state import PEAKS, Array, Flags, Floats, State
+
+PAUSE = 100
+"""Samples after an alert in which only a stronger anomaly is news."""
+HOLD = 10
+"""Samples in a row below the line after which an anomaly is over."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """`news`: the strength where it is one, else 0. `firing` with the time it began, NaN where it does not."""
+
+    news: Floats
+    firing: Flags
+    since: Floats
+
+
+def held(state: State, at: Floats, strength: Floats) -> tuple[dict[str, Array], Held]:
+    peaks = _peaks(state)
+    news = strength > peaks.max(axis=1)
+    calm = np.where(strength >= 1, 0, state["calm"] + 1).astype(np.int32)
+    was = np.isfinite(state["firing_since"])
+    firing = (strength >= 1) | (was & (calm < HOLD))
+    since = np.where(firing, np.where(was, state["firing_since"], at), np.nan)
+    changes = {
+        "peaks": _with(peaks, state, strength),
+        "calm": calm,
+        "firing_since": since,
+    }
+    return changes, Held(np.where(news, strength, 0.0), firing, since)
+
+
+def _peaks(state: State) -> Array:
+    """The strongest anomaly of each of the last spans; a span that begins forgets the oldest one."""
+    span = PAUSE // PEAKS
+    begins = state["count"] % span == 0
+    place = (state["count"] // span) % PEAKS
+    peaks = state["peaks"].copy()
+    peaks[np.flatnonzero(begins), place[begins]] = 0
+    return peaks
+
+
+def _with(peaks: Array, state: State, strength: Floats) -> Array:
+    rows, place = np.arange(len(state)), (state["count"] // (PAUSE // PEAKS)) % PEAKS
+    peaks[rows, place] = np.maximum(peaks[rows, place], strength)
+    return peaks

@@ -1,0 +1,84 @@
+"""Values and short courses that a series has not had before.
+
+A value is as new as it is far from the nearest one seen, on a scale that is linear within the usual spread and
+logarithmic beyond (asinh). This is the one-dimensional case of distance-based outliers (Knorr and Ng, VLDB 1998)
+with a bounded memory of leaders (Hartigan, Clustering Algorithms, 1975). The same for the last few samples
+together is the left discord of the matrix profile (Yeh et al., ICDM 2016), against leaders in place of all
+sub-sequences.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ml.anomaly import level
+from ml.anomaly.sample import Sample
+from ml.anomaly.state import SHAPE, Array, Floats, State
+
+VALUE_LINE, SHAPE_LINE = 0.055, 1.05
+SPAN_LINE = 0.0137
+"""A new value is also this share of all values' span away from the nearest: gaps are common in noisy series."""
+_VALUE_APART, _SHAPE_APART = 0.015, 0.35
+
+
+def squashed(state: State, x: Array, spread: Floats) -> Array:
+    """Distances from the series' location in spreads, far ones by their logarithm. `x`: [series, …]."""
+    shape = (-1,) + (1,) * (x.ndim - 1)
+    center, unit = state["center"].reshape(shape), spread.reshape(shape)
+    return np.arcsinh((x - center) / unit)
+
+
+def value(state: State, now: Sample) -> tuple[dict[str, Array], Floats]:
+    """How far the sample is from any value seen."""
+    spread = level.spread(state, now)
+    here = squashed(state, now.x, spread)
+    apart = np.abs(squashed(state, state["seen"], spread) - here[:, None])
+    changes, gap = _nearest(state, "seen", now.x, apart, _VALUE_APART)
+    return changes, np.minimum(gap / VALUE_LINE, _of_span(state, now) / SPAN_LINE)
+
+
+def _of_span(state: State, now: Sample) -> Floats:
+    """The distance to the nearest value seen as a share of the span of all of them; infinite without one."""
+    seen = state["seen"]
+    known = np.isfinite(seen)
+    apart = np.where(known, np.abs(seen - now.x[:, None]), np.inf).min(axis=1)
+    span = np.where(known, seen, -np.inf).max(axis=1) - np.where(known, seen, np.inf).min(axis=1)
+    wide = span > 0
+    return np.where(wide, apart / np.where(wide, span, 1.0), np.inf)
+
+
+def shape(state: State, now: Sample) -> tuple[dict[str, Array], Floats]:
+    """How far the last samples' course is from any course seen."""
+    unit = np.maximum(level.spread(state, now), np.sqrt(state["slow_variance"]))
+    here = squashed(state, now.x, unit).astype(np.float32)
+    before = np.where(now.gap[:, None], np.nan, state["recent"])
+    recent = np.concatenate([before[:, 1:], here[:, None]], axis=1)
+    apart = np.sqrt(((state["shapes"] - recent[:, None, :]) ** 2).mean(axis=2))
+    changes, gap = _nearest(state, "shapes", recent, apart, _SHAPE_APART)
+    known = state["count"] > 4 * SHAPE
+    return {**changes, "recent": recent}, np.where(known, gap / SHAPE_LINE, 0.0)
+
+
+def _nearest(
+    state: State, name: str, new: Array, apart: Array, least: float
+) -> tuple[dict[str, Array], Floats]:
+    """The distance to the nearest leader; what is farther than `least` becomes a leader itself.
+
+    A new leader takes a free place, else that of the one not met for longest.
+    """
+    rows = np.arange(len(state))
+    apart = np.where(np.isnan(apart), np.inf, apart)
+    near = apart.argmin(axis=1)
+    gap = apart[rows, near]
+    valid = np.isfinite(new).reshape(len(state), -1).all(axis=1)
+    led = (gap > least) & valid
+    leaders, when = state[name], state[name + "_when"].copy()
+    place = np.where(led, when.argmin(axis=1), near)
+    known = np.isfinite(gap)
+    when[rows[valid], place[valid]] = (state["count"][valid] + 1).astype(when.dtype)
+    if led.any():
+        leaders = leaders.copy()
+        leaders[rows[led], place[led]] = new[led]
+    return {name: leaders, name + "_when": when}, np.where(known & valid, gap, 0.0)
+
+

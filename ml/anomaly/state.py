@@ -1,0 +1,166 @@
+"""What is remembered of a series. Arrays side by side, a row a series, so that many are updated at once.
+
+A state is never changed: updating makes a new one. A row is kept as the bytes of one fixed record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ml.anomaly.errors import StateError
+
+Array = npt.NDArray[Any]
+Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+Rows = npt.NDArray[np.intp]
+
+VALUES = 256
+"""Distinct values of a series that are remembered."""
+SHAPES, SHAPE = 64, 4
+"""Distinct sub-sequences that are remembered, and the samples in one."""
+DAY_BINS, WEEK_BINS = 48, 336
+PEAKS = 4
+"""Spans of samples of which the strongest anomaly is remembered."""
+VERSION = b"SBA1"
+
+FIELDS = np.dtype(
+    [
+        # the samples
+        ("count", "i8"),
+        ("last_at", "f8"),
+        ("last_raw", "f8"),
+        ("interval", "f8"),
+        ("origin", "f8"),
+        ("last", "f8"),
+        # location, spread and the fast and slow means and variances
+        ("center", "f8"),
+        ("spread", "f8"),
+        ("fast", "f8"),
+        ("slow", "f8"),
+        ("fast_variance", "f8"),
+        ("slow_variance", "f8"),
+        # one-step prediction and its error
+        ("forecast", "f8"),
+        ("error_mean", "f8"),
+        ("error_variance", "f8"),
+        ("error_short", "f8"),
+        # values seen, relative to the origin
+        ("seen", "f4", (VALUES,)),
+        ("seen_when", "i4", (VALUES,)),
+        # sub-sequences seen, in units of the spread
+        ("recent", "f4", (SHAPE,)),
+        ("shapes", "f4", (SHAPES, SHAPE)),
+        ("shapes_when", "i4", (SHAPES,)),
+        # season: half-hours of the day and of the week
+        ("day", "f4", (DAY_BINS,)),
+        ("day_count", "u2", (DAY_BINS,)),
+        ("week", "f4", (WEEK_BINS,)),
+        ("week_count", "u2", (WEEK_BINS,)),
+        ("season_count", "i8"),
+        ("season_error", "f8"),
+        ("season_spread", "f8"),
+        ("season_off", "f8"),
+        ("season_off_spread", "f8"),
+        ("level_spread", "f8"),
+        # runs of the same value
+        ("run", "i4"),
+        ("longest_run", "i4"),
+        ("changes", "i8"),
+        # least squares over time, fading
+        ("line_weight", "f8"),
+        ("line_time", "f8"),
+        ("line_value", "f8"),
+        ("line_time_time", "f8"),
+        ("line_time_value", "f8"),
+        ("line_value_value", "f8"),
+        # what has been said
+        ("peaks", "f4", (PEAKS,)),
+        ("firing_since", "f8"),
+        ("calm", "i4"),
+        # what people said: a factor on the score's strength
+        ("tolerance", "f8"),
+    ]
+)
+EMPTY: Mapping[str, float] = {
+    "last_at": -np.inf,
+    "last_raw": np.nan,
+    "interval": np.nan,
+    "seen": np.nan,
+    "recent": np.nan,
+    "shapes": np.nan,
+    "firing_since": np.nan,
+    "tolerance": 1.0,
+}
+
+
+@dataclass(frozen=True)
+class State:
+    """The states of `len(state)` series. `fields[name]` is [series] or [series, …]."""
+
+    fields: Mapping[str, Array]
+
+    def __len__(self) -> int:
+        return len(self.fields["count"])
+
+    def __getitem__(self, name: str) -> Array:
+        return self.fields[name]
+
+    def having(self, changes: Mapping[str, Array]) -> State:
+        """A state with other values in some fields."""
+        return State({**self.fields, **changes})
+
+    def rows(self, rows: Rows | slice) -> State:
+        """The states of some of the series."""
+        return State({name: field[rows] for name, field in self.fields.items()})
+
+    def with_rows(self, rows: Rows, other: State) -> State:
+        """A state in which `other` stands for some of the series."""
+        changed = {}
+        for name, field in self.fields.items():
+            changed[name] = field.copy()
+            changed[name][rows] = other[name]
+        return State(changed)
+
+    def records(self) -> list[bytes]:
+        """Each series' state as bytes of the same length."""
+        packed = np.empty(len(self), FIELDS)
+        for name in FIELDS.names or ():
+            packed[name] = self.fields[name]
+        return [VERSION + row.tobytes() for row in packed]
+
+
+def empty(series: int) -> State:
+    """The state of series of which nothing has been seen."""
+    made = np.zeros(series, FIELDS)
+    for name, value in EMPTY.items():
+        made[name] = value
+    return _unpacked(made)
+
+
+def from_records(records: list[bytes]) -> State:
+    """The states that `records` made.
+
+    Raises:
+        StateError: bytes of another version or length.
+    """
+    size = len(VERSION) + FIELDS.itemsize
+    if any(not record.startswith(VERSION) or len(record) != size for record in records):
+        raise StateError(
+            "A stored state is of another version of the detectors. Remove the stored states; "
+            "they are made anew from the metrics' history."
+        )
+    return _unpacked(np.frombuffer(b"".join(record[len(VERSION) :] for record in records), FIELDS))
+
+
+def together(states: list[State]) -> State:
+    """The series of several states, one after the other."""
+    return State({name: np.concatenate([s[name] for s in states]) for name in FIELDS.names or ()})
+
+
+def _unpacked(packed: Array) -> State:
+    return State({name: np.ascontiguousarray(packed[name]) for name in FIELDS.names or ()})
