@@ -26,6 +26,7 @@ from bot.core.events import Click, Command, Event, NewEvent, Payload, ReplyTo, S
 from bot.core.inbox import RunView
 from bot.core.memory import Document, Documents, Record, Records
 from bot.core.messages import Button, Message, Select
+from bot.core.pages import Page
 from bot.core.ports import Health
 from bot.core.runner import Runner
 from bot.core.schedule_source import tick_event
@@ -300,11 +301,18 @@ class Kit:
 
     def health(self) -> Health:
         """Ask the plugin how it is, as `/signalbox status` does."""
+        return self.plugin.health(self._context("kit.health"))
+
+    def page(self) -> Page:
+        """The plugin's page in the console."""
+        return self.plugin.page(self._context("kit.page"))
+
+    def _context(self, kind: str) -> Context:
         handler = next(self.plugin.handlers(), None)
         if handler is None:
             raise AssertionError(f"{self.plugin.name!r} declares no handler.")
-        now = Event("kit", "kit", "kit.health", self.plugin.name, self.clock())
-        return self.plugin.health(Context(self.kernel, now, handler, Payload()))
+        now = Event("kit", "kit", kind, self.plugin.name, self.clock())
+        return Context(self.kernel, now, handler, Payload())
 
 
 def _require(condition: object, message: str) -> None:

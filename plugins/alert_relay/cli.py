@@ -15,19 +15,16 @@ from bot.cli.local import load_local
 from bot.core.database import Database
 from bot.core.errors import ConfigError
 from bot.core.events import utc_now
-from bot.core.memory import Records
+from bot.core.memory import Documents, Records
 from plugins.alert_relay import simulation
 from plugins.alert_relay.config import AlertRelayConfig
 from plugins.alert_relay.plugin import AlertRelay
+from plugins.alert_relay.stats import gather, report
+from plugins.alert_relay.stats import picture as drawing
 
 app = typer.Typer(no_args_is_help=True, help="Try alert routes on past groups; figures of the on-call work.")
 _MOST = 100_000
 Days = Annotated[int, typer.Option(min=1, max=3650, help="How far to look back.")]
-
-
-@app.callback()
-def _group() -> None:
-    """Keep the subcommands' names, also while there is one."""
 
 
 @app.command()
@@ -46,6 +43,27 @@ def simulate(
         typer.echo(f"{number:6}  {difference}")
     for change in found.changes[:20]:
         typer.echo(f"  {change.past.at:%Y-%m-%d %H:%M}  {change.past.title}")
+
+
+@app.command()
+def stats(
+    days: Days = 30,
+    service: Annotated[str, typer.Option(help="Of one service only.")] = "",
+    picture: Annotated[Path | None, typer.Option(help="A PNG to draw.")] = None,
+) -> None:
+    """Print the figures of the on-call work as one JSON object."""
+    db = _database()
+    found = gather.gather(
+        _present(),
+        Documents(db, AlertRelay.name),
+        Records(db, AlertRelay.name),
+        now=utc_now(),
+        days=days,
+        service=service,
+    )
+    typer.echo(json.dumps(report.as_json(found), indent=2))
+    if picture is not None:
+        picture.write_bytes(drawing.png(found))
 
 
 def read(path: Path) -> AlertRelayConfig:
@@ -67,12 +85,14 @@ def _present() -> AlertRelayConfig:
 
 
 def _past(days: int) -> list[simulation.Past]:
-    fired = _records().find("fired", since=utc_now() - timedelta(days=days), limit=_MOST)
+    fired = Records(_database(), AlertRelay.name).find(
+        "fired", since=utc_now() - timedelta(days=days), limit=_MOST
+    )
     return list(simulation.read(fired))
 
 
-def _records() -> Records:
-    return Records(Database(load_local().settings.resolved_database_url()), AlertRelay.name)
+def _database() -> Database:
+    return Database(load_local().settings.resolved_database_url())
 
 
 def _as_json(found: simulation.Outcome) -> dict[str, Any]:

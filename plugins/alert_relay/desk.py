@@ -7,7 +7,7 @@ from functools import cached_property, partial
 from typing import Any
 
 from bot.plugin import AlertGroup, Context, MessageRef, Transient
-from plugins.alert_relay import calendar, facts, history, memory, messages, policy, table
+from plugins.alert_relay import calendar, facts, history, memory, messages, metrics, policy, table
 from plugins.alert_relay.config import AlertRelayConfig
 from plugins.alert_relay.holding import holds, summary
 from plugins.alert_relay.incidents import incident as incidents
@@ -42,7 +42,9 @@ class Desk:
         after = apply(before)
         known = after or before
         for fact in facts.between(before, after) if after is not None else ():
-            memory.note_once(self._ctx, fact, key, facts.data(fact, known) if known else {})
+            if known and memory.note_once(self._ctx, fact, key, facts.data(fact, known)):
+                late = self._ctx.now() - facts.began(known)
+                metrics.observe(fact, known, late.total_seconds())
         memory.change(self._ctx, key, lambda known: self._signed(known, apply(known)))
         state, _ = memory.load(self._ctx, key)
         if state is not None and self._is_ours(state):

@@ -46,12 +46,12 @@ def data(kind: str, state: GroupState) -> dict[str, Any]:
         "alerts": len(state.marks),
     }
     if kind == "fired":
-        return {**known, "started_at": _began(state).isoformat(), "planned": state.maintenance is not None}
+        return {**known, "started_at": began(state).isoformat(), "planned": state.maintenance is not None}
     end = state.resolved_at or state.started_at
     return {**known, "resolved_at": end.isoformat(), "inferred": state.end_inferred}
 
 
-def _began(state: GroupState) -> datetime:
+def began(state: GroupState) -> datetime:
     """When the oldest of its firing alerts began, by Alertmanager."""
     starts = [mark.starts_at for mark in state.marks.values() if mark.status == "firing"]
     return min(starts, default=state.started_at)

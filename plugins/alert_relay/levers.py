@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bot.plugin import Context, Matcher, Message, Permanent, Refused, Silence, Transient, User, md, mention
-from plugins.alert_relay import history, memory, policy, silencing, truth
+from plugins.alert_relay import history, memory, metrics, policy, silencing, truth
 from plugins.alert_relay.config import AlertRelayConfig
 from plugins.alert_relay.desk import Desk
 from plugins.alert_relay.state import GroupState, Pending, Silenced, TicketLink
@@ -158,11 +158,13 @@ class Levers:
 
     def _note(
         self, kind: str, action: str, state: GroupState, data: dict[str, Any], after: Any = None
-    ) -> None:
-        """Audit and record once, however often this is tried."""
-        if not memory.is_noted(self._ctx, kind, state.key):
-            self._ctx.audit(action, state.card.title, after=after or data)
-            self._ctx.records.append(kind, state.key, data)
+    ) -> bool:
+        """Audit and record once, however often this is tried; whether this was the first time."""
+        if memory.is_noted(self._ctx, kind, state.key):
+            return False
+        self._ctx.audit(action, state.card.title, after=after or data)
+        self._ctx.records.append(kind, state.key, data)
+        return True
 
     # -- people ------------------------------------------------------------------------------------
 
@@ -176,7 +178,8 @@ class Levers:
             self._say_who(acked.by if acked else "")
             return
         seconds = (acked.at - state.started_at).total_seconds()
-        self._note("ack", "alerts.ack", state, {"by": self._user.id, "after_seconds": seconds})
+        if self._note("ack", "alerts.ack", state, {"by": self._user.id, "after_seconds": seconds}):
+            metrics.ACKNOWLEDGE_SECONDS.observe(max(0.0, seconds))
 
     def _say_who(self, user: str) -> None:
         text = "{} is on it already. To take over, choose *Take over* in the menu *More…*."

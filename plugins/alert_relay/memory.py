@@ -79,6 +79,9 @@ def is_noted(ctx: Context, kind: str, subject: str) -> bool:
     return any(record.event_id == ctx.event.id for record in newest)
 
 
-def note_once(ctx: Context, kind: str, subject: str, data: dict[str, Any]) -> None:
-    if not is_noted(ctx, kind, subject):
-        ctx.records.append(kind, subject, data)
+def note_once(ctx: Context, kind: str, subject: str, data: dict[str, Any]) -> bool:
+    """Write a fact down; False when an earlier attempt at this event did."""
+    if is_noted(ctx, kind, subject):
+        return False
+    ctx.records.append(kind, subject, data)
+    return True

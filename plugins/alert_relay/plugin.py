@@ -42,6 +42,7 @@ from plugins.alert_relay.desk import Desk
 from plugins.alert_relay.handlers import routing
 from plugins.alert_relay.handlers.incidents import IncidentHandlers
 from plugins.alert_relay.handlers.routing import RoutingHandlers
+from plugins.alert_relay.handlers.stats import StatsHandlers
 from plugins.alert_relay.holding import holds
 from plugins.alert_relay.levers import Levers
 from plugins.alert_relay.mitigation.handlers import MitigationHandlers
@@ -49,7 +50,9 @@ from plugins.alert_relay.mitigation.scene import Scene
 from plugins.alert_relay.state import GroupState
 
 
-class AlertRelay(MitigationHandlers, IncidentHandlers, RoutingHandlers, Plugin[AlertRelayConfig]):
+class AlertRelay(
+    MitigationHandlers, IncidentHandlers, RoutingHandlers, StatsHandlers, Plugin[AlertRelayConfig]
+):
     name = "alert-relay"
     Config = AlertRelayConfig
     sections = ("mitigations",)

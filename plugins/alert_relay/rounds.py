@@ -10,6 +10,7 @@ from plugins.alert_relay import escalation, history, memory, policy, releases, s
 from plugins.alert_relay.config import AlertRelayConfig
 from plugins.alert_relay.desk import Desk
 from plugins.alert_relay.state import GroupState
+from plugins.alert_relay.stats import gather
 
 
 def walk(config: AlertRelayConfig, ctx: Context) -> None:
@@ -22,6 +23,7 @@ def walk(config: AlertRelayConfig, ctx: Context) -> None:
         _visit(config, ctx, desk, desk.reconcile(state, found) or state)
     _adopt(config, ctx, desk, found, receivers)
     releases.walk(config, ctx, desk)
+    gather.note_rules(ctx)
     if away is not None and (isinstance(away, Transient) or any(state.confirmed for state in states)):
         raise away
 

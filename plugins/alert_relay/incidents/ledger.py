@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from bot.core.memory import Documents
 from bot.plugin import Context, MessageRef, Refused
-from plugins.alert_relay import severity
+from plugins.alert_relay import metrics, severity
 from plugins.alert_relay.config import AlertRelayConfig
 from plugins.alert_relay.incidents import incident as policy
 from plugins.alert_relay.incidents.incident import Incident, Line
@@ -80,6 +80,7 @@ def follow(ctx: Context, state: GroupState, config: AlertRelayConfig) -> tuple[I
         if known is None:
             known = ledger.opened(state, config, ctx.now())
             tx.records.append("incident", known.id, {"what": "opened", "group": state.key})
+            metrics.INCIDENTS.inc()
         member = policy.member_of(state, known.member(state.key), ctx.now())
         after = policy.with_member(known, member)
         ledger.put(after)
