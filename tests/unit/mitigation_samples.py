@@ -45,11 +45,17 @@ def declared(**changed: Any) -> dict[str, Any]:
     return {name: value for name, value in {**RESTART, **merged}.items() if value is not None}
 
 
-def kit_with(*mitigations: dict[str, Any], database_url: str = "sqlite://", **config: Any) -> Kit:
+def kit_with(
+    *mitigations: dict[str, Any],
+    database_url: str = "sqlite://",
+    settings: dict[str, Any] | None = None,
+    **config: Any,
+) -> Kit:
     kit = Kit(
         AlertRelay,
         config={"mitigations": list(mitigations or (RESTART,)), **config},
         database_url=database_url,
+        settings=settings,
     )
     for user in ("UANN", "UBOB", "UCAT"):
         kit.grant(user, *ALL)
@@ -69,9 +75,10 @@ def press(kit: Kit, label: str = "Restart checkout", user: str = "UANN") -> Deli
 
 
 def ask(kit: Kit, user: str = "UANN", label: str = "Restart checkout") -> Delivered:
-    """Press and confirm."""
-    press(kit, label, user)
-    return kit.submit({}, user=user)
+    """Press and confirm, if there is something to confirm."""
+    before = len(kit.chat.modals)
+    pressed = press(kit, label, user)
+    return kit.submit({}, user=user) if len(kit.chat.modals) > before else pressed
 
 
 def later(kit: Kit, seconds: float, step: float = 10.0) -> None:

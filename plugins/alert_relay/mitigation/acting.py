@@ -12,6 +12,8 @@ from plugins.alert_relay.mitigation.declarations import Mitigation
 from plugins.alert_relay.mitigation.runs import Part, Run
 from plugins.alert_relay.mitigation.scene import Scene
 
+_ABSENT = Outcome(progress="absent")
+
 
 def act(scene: Scene, run: Run) -> Run:
     """Act on one part, or see what became of the one that is under way."""
@@ -71,19 +73,29 @@ def outcome_of(
     """Run, once. Whoever finds it begun by another event asks first what became of it."""
     part = run.proposal.parts[number]
     progress, begun_by = (part.progress, part.begun_by) if what == "run" else (part.undo, part.undo_begun_by)
-    acting = _actuator(scene, mitigation, part, what)
     key = f"{run.id}-{number}" + ("" if what == "run" else "-undo")
     try:
+        acting = _actuator(scene, mitigation, part, what)
+    except (Permanent, Refused) as exc:
+        return Outcome(progress="failed", detail=str(exc))
+    if progress == "running" or begun_by != scene.ctx.event.id:
+        found = _found(acting, key, polling=progress == "running")
+        if found.progress != "absent":
+            return found
         if progress == "running":
-            found = acting.state(key=key)
-            return found if found.progress != "absent" else Outcome(progress="unknown", detail=found.detail)
-        if begun_by != scene.ctx.event.id:
-            known = acting.reconcile_run(key=key)
-            if known is not None:
-                return known
+            return Outcome(progress="unknown", detail=f"it was running and is gone. {found.detail}".strip())
+    try:
         return scene.ctx.step(f"{what}-{run.id[:12]}-{number}", acting.run, key=key)
     except (Permanent, Refused) as exc:
         return Outcome(progress="failed", detail=str(exc))
+
+
+def _found(acting: Actuator, key: str, *, polling: bool) -> Outcome:
+    """What the outside knows of a call that somebody else made, or began to make."""
+    try:
+        return acting.state(key=key) if polling else acting.reconcile_run(key=key) or _ABSENT
+    except (Permanent, Refused) as exc:
+        return Outcome(progress="unknown", detail=str(exc))
 
 
 def _actuator(scene: Scene, mitigation: Mitigation, part: Part, what: str) -> Actuator:

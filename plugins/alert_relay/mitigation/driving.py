@@ -6,20 +6,22 @@ A worker may die anywhere. What it had begun is asked about first, by whoever go
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 
 from plugins.alert_relay.mitigation import acting, aftermath, checking, starting
 from plugins.alert_relay.mitigation.runs import Run, Status
 from plugins.alert_relay.mitigation.scene import Scene
 
 Step = Callable[[Scene, Run], Run]
-_AT_ONCE = 12
-"""Steps that one errand takes at most: more than a run has that needs no waiting."""
+_AT_ONCE = timedelta(seconds=10)
+"""After this time the next step is left for another errand: a worker is given a minute for each."""
 
 
 def advance(scene: Scene, run_id: str) -> None:
     run = scene.ledger.run(run_id)
     scene.tell(run)  # whoever went before may have been cut off before it could
-    for _ in range(_AT_ONCE):
+    until = scene.ctx.now() + _AT_ONCE
+    while scene.ctx.now() <= until:
         after = _step(scene, run)(scene, run)
         if after.status != run.status:
             scene.tell(after)

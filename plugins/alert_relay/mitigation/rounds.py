@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from bot.plugin import Refused
-from plugins.alert_relay import memory
+from plugins.alert_relay import history, memory
 from plugins.alert_relay.mitigation import asking, proposals
 from plugins.alert_relay.mitigation.declarations import Mitigation
 from plugins.alert_relay.mitigation.proposals import Asker
@@ -69,4 +69,36 @@ def start_automatic(scene: Scene, key: str, episode: int, name: str) -> None:
         made = asking.propose(scene, state, name, Asker(AUTO, "", state.channel, scene.ctx.now()), wanted)
         asking.confirm(scene, made.id, made.binding, AUTO)
     except Refused as exc:
-        scene.ctx.log.info("mitigation.auto_refused", mitigation=name, check=exc.check, words=str(exc))
+        _tell_refusal(scene, state, name, exc)
+
+
+def _tell_refusal(scene: Scene, state: GroupState, name: str, refused: Refused) -> None:
+    """Audited and told once for each reason and episode: what keeps it from running may hold for hours."""
+    ctx, key = scene.ctx, f"mitigation-auto-refused:{run_id(state, name)}"
+    found = ctx.documents.get(key)
+    known = found.data["by_event"] if found else {}
+    if known.get(refused.check, ctx.event.id) != ctx.event.id:
+        return
+    ctx.documents.put(key, {"by_event": {**known, refused.check: ctx.event.id}})
+    subject = f"{name}: {state.card.title}"
+    said = {
+        "check": refused.check,
+        "words": str(refused),
+        "stage": "auto",
+        "asked_by": AUTO,
+        "group": state.key,
+    }
+    ctx.audit("mitigation.refused", subject, after=said, outcome="refused")
+    scene.board.change(state.key, lambda now: _with_refusal(scene, now, name, refused))
+
+
+def _with_refusal(scene: Scene, known: GroupState | None, name: str, refused: Refused) -> GroupState | None:
+    event_id = scene.ctx.event.id
+    if known is None or any(line.event_id == event_id for line in known.history):
+        return known
+    text = f":no_entry: {name} did not run by itself: {refused}"
+    told = history.with_line(known, "mitigation", text=text)
+    target = scene.oncall(known)
+    if refused.check == "ineffective" and target:
+        return history.with_line(told, "mitigation_call", by=target, text=name)
+    return told

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from bot.core.errors import SignalboxError
 from bot.plugin import AlertGroup, Context, Message, Permanent, Refused, Transient
-from plugins.alert_relay import memory, truth
+from plugins.alert_relay import history, memory, truth
 from plugins.alert_relay.mitigation import actuator, switch, telling, templates, verification
 from plugins.alert_relay.mitigation.actuator import Actuator
 from plugins.alert_relay.mitigation.declarations import Mitigation, Rules, Verification
@@ -117,12 +117,32 @@ class Scene:
 
     @contextmanager
     def refusals_noted(self, case: Case) -> Iterator[None]:
-        """What a guardrail refuses is audited with its name, whoever is told."""
+        """What a guardrail refuses is audited with its name; too many attempts trip the breaker."""
         try:
             yield
         except Refused as exc:
-            self.ledger.note_refusal(case, exc)
+            if exc.check == "rate":
+                self._trip(case.proposal.group)
+            if case.actor != AUTO or case.stage == "start":  # before that, it asks every minute
+                self.ledger.note_refusal(case, exc)
             raise
+
+    def _trip(self, group: str) -> None:
+        """So many attempts are a sign of something else being wrong: from here on, only observe, and call."""
+        if self.switch().mode != "run" or self.ledger.attempts_in_hour() < self.rules.policy.per_hour:
+            return
+        self.ledger.set_switch("observe", "the circuit breaker", "too many attempts within an hour")
+        text = ":rotating_light: Mitigations only observe from here on: too many attempts within an hour"
+
+        def apply(known: GroupState | None) -> GroupState | None:
+            if known is None:
+                return None
+            told = history.with_line(known, "mitigation", text=text)
+            target = self.oncall(known)
+            called = "what makes so many mitigations necessary"
+            return history.with_line(told, "mitigation_call", by=target, text=called) if target else told
+
+        self.board.change(group, apply)
 
     # -- acting and measuring ----------------------------------------------------------------------
 

@@ -13,11 +13,9 @@ from plugins.alert_relay.mitigation.scene import Scene
 def start(scene: Scene, run: Run) -> Run:
     case = scene.case("start", run.proposal, run.proposal.by, run, run.binding)
     try:
-        return _started(scene, run, case)
+        with scene.refusals_noted(case):
+            return _started(scene, run, case)
     except Refused as exc:
-        scene.ledger.note_refusal(case, exc)
-        if exc.check == "rate":
-            _trip(scene)
         return scene.to(run, "refused", f"{exc} [{exc.check}]")
 
 
@@ -33,9 +31,8 @@ def _started(scene: Scene, run: Run, case: Case) -> Run:
     now = scene.ctx.now()
     effects = "; ".join(dict.fromkeys(part.plan.effect for part in ready.proposal.parts))
     if held.mode == "observe":
-        return scene.ledger.move(
-            run, ready.moved("observed", now, text=f"{held.reason}. Would have: {effects}")
-        )
+        text = f"{held.reason}. It would have been: {effects}"
+        return scene.ledger.move(run, ready.moved("observed", now, text=text))
     moved = ready.moved("running", now, text=effects, begun_at=now, wait_until=None)
     return scene.ledger.start(case, facts, run, moved)
 
@@ -54,11 +51,3 @@ def _planned_anew(scene: Scene, run: Run, mitigation: Mitigation, firing: frozen
         parts.append(part.model_copy(update={"plan": plan}))
     changed = run.proposal.model_copy(update={"parts": tuple(parts)})
     return run.model_copy(update={"proposal": changed})
-
-
-def _trip(scene: Scene) -> None:
-    """Too many attempts are a sign of something else being wrong: from here on, only observe."""
-    if scene.switch().mode != "run":
-        return
-    if scene.ledger.attempts_in_hour() >= scene.rules.policy.per_hour:
-        scene.ledger.set_switch("observe", "the circuit breaker", "too many attempts within an hour")

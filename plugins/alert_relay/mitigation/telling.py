@@ -247,7 +247,7 @@ def _answers(seen: SeenRun) -> tuple[Button, ...]:
 def line(kind: str, by: str, text: str) -> Markup:
     """A line of the history, as the thread shows it."""
     if kind == "mitigation_call":
-        return md(":rotating_light: {}: {} needs you", words.called(by), text)
+        return md(":rotating_light: {}: please look at {}", words.called(by), text)
     return join("", [text, md(" · {}", mention(by))]) if by else join("", [text])
 
 
