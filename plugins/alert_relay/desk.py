@@ -7,8 +7,9 @@ from functools import cached_property, partial
 from typing import Any
 
 from bot.plugin import AlertGroup, Context, MessageRef, Transient
-from plugins.alert_relay import calendar, facts, history, memory, messages, metrics, policy, table
+from plugins.alert_relay import calendar, facts, history, memory, messages, metrics, policy, table, ticketing
 from plugins.alert_relay.config import AlertRelayConfig
+from plugins.alert_relay.graph import handlers as graph
 from plugins.alert_relay.holding import holds, summary
 from plugins.alert_relay.incidents import incident as incidents
 from plugins.alert_relay.incidents import ledger
@@ -42,6 +43,8 @@ class Desk:
         after = apply(before)
         known = after or before
         for fact in facts.between(before, after) if after is not None else ():
+            if known:
+                ticketing.tell(self._ctx, known, fact)
             if known and memory.note_once(self._ctx, fact, key, facts.data(fact, known)):
                 late = self._ctx.now() - facts.began(known)
                 metrics.observe(fact, known, late.total_seconds())
@@ -51,6 +54,9 @@ class Desk:
             self._follow(state)
             if not state.slowed:
                 self.show(key, group)
+                state, _ = memory.load(self._ctx, key)
+                if state is not None:
+                    graph.ask(self._ctx, state)
         return memory.load(self._ctx, key)[0] if state is not None else None
 
     def _signed(self, before: GroupState | None, after: GroupState | None) -> GroupState | None:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bot.plugin import Context, Matcher, Message, Permanent, Refused, Silence, Transient, User, md, mention
-from plugins.alert_relay import history, memory, metrics, policy, silencing, truth
+from plugins.alert_relay import history, memory, metrics, policy, silencing, ticketing, truth
 from plugins.alert_relay.config import AlertRelayConfig
 from plugins.alert_relay.desk import Desk
 from plugins.alert_relay.state import GroupState, Pending, Silenced, TicketLink
@@ -224,10 +224,11 @@ class Levers:
             self._ctx.tickets.create,
             project=self._config.ticket_project,
             summary=state.card.title,
-            description=_description(state, self._user),
+            description=_description(state, self._user, ticketing.address(self._ctx, state)),
             labels=("alert",),
         )
         self._note("ticket", "alerts.ticket", state, {"by": self._user.id, "ticket": made.key})
+        ticketing.link(self._ctx, state, made.key)
         found = TicketLink(key=made.key, url=made.url)
         self._desk.change(state.key, lambda known: policy.ticketed(known, found))
 
@@ -238,7 +239,7 @@ def _covers(matchers: Sequence[Matcher], state: GroupState) -> bool:
     return all(matcher.fits(own) for matcher in matchers)
 
 
-def _description(state: GroupState, user: User) -> str:
+def _description(state: GroupState, user: User, message: str) -> str:
     """What a reader of the ticket needs, and the way back to the alert."""
     found = state.card
     links = [f"{link.label}: {link.url}" for link in found.links]
@@ -248,7 +249,8 @@ def _description(state: GroupState, user: User) -> str:
         found.summary,
         found.description,
         "\n".join(found.lines),
-        f"Alert group: {labels}",
+        f"Alert group: {labels}" + (f", {state.incident}" if state.incident else ""),
+        f"Message: {message}" if message else "",
         "\n".join(links),
         f"Asked for by {user.name or user.id} in {state.channel}.",
     ]

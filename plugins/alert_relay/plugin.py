@@ -39,10 +39,12 @@ from plugins.alert_relay import (
 )
 from plugins.alert_relay.config import AlertRelayConfig
 from plugins.alert_relay.desk import Desk
+from plugins.alert_relay.graph.handlers import GraphHandlers
 from plugins.alert_relay.handlers import routing
 from plugins.alert_relay.handlers.incidents import IncidentHandlers
 from plugins.alert_relay.handlers.routing import RoutingHandlers
 from plugins.alert_relay.handlers.stats import StatsHandlers
+from plugins.alert_relay.handlers.tickets import TicketHandlers
 from plugins.alert_relay.holding import holds
 from plugins.alert_relay.levers import Levers
 from plugins.alert_relay.mitigation.handlers import MitigationHandlers
@@ -51,7 +53,12 @@ from plugins.alert_relay.state import GroupState
 
 
 class AlertRelay(
-    MitigationHandlers, IncidentHandlers, RoutingHandlers, StatsHandlers, Plugin[AlertRelayConfig]
+    MitigationHandlers,
+    IncidentHandlers,
+    RoutingHandlers,
+    StatsHandlers,
+    TicketHandlers,
+    Plugin[AlertRelayConfig],
 ):
     name = "alert-relay"
     Config = AlertRelayConfig

@@ -58,6 +58,7 @@ class TestAlertRelay(Conformance):
         kit.grant("U1", "*")
         kit.alerts.set([group(alert()), disk()])
         notify(kit, disk())
+        kit.choose("More…", "ticket")
         kit.click("Silence 1h")
         kit.advance(minutes=55)
         kit.tick("reconcile")
@@ -83,10 +84,17 @@ class TestAlertRelay(Conformance):
             "a press on Extend": lambda kit: kit.click("Extend by 1 h"),
             "a press on Acknowledge": lambda kit: kit.click("Acknowledge"),
             "a ticket": lambda kit: kit.choose("More…", "ticket"),
+            "the end of what has a ticket": end_with_ticket,
             "a call": lambda kit: kit.choose("More…", "escalate"),
             "another person": lambda kit: kit.submit({"user": "UBOB"}),
             "a marked message": lambda kit: kit.event("slack.reaction", mark(kit)),
         }
+
+
+def end_with_ticket(kit: Kit) -> Delivered:
+    kit.alerts.set([group(alert(), alert("web-2"))])
+    over = disk().alerts[0].model_copy(update={"status": "resolved", "ends_at": kit.clock()})
+    return notify(kit, group(over, labels=disk().group_labels, key="disk"))
 
 
 def mark(kit: Kit) -> Reaction:

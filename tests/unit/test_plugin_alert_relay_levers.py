@@ -11,7 +11,7 @@ import pytest
 from alert_samples import alert, group, recorded, resolved
 from pydantic import ValidationError
 
-from bot.plugin import AlertGroup, Matcher, Silence, Transient
+from bot.plugin import AlertGroup, Matcher, Permanent, Silence, Transient
 from bot.testing import START, Delivered, Kit, Shown
 from plugins.alert_relay import AlertRelay
 from plugins.alert_relay.config import AlertRelayConfig
@@ -386,6 +386,37 @@ def test_a_ticket_is_made_once_and_linked(kit: Kit) -> None:
     kit.choose("More…", "ticket", user="UANN")
     assert "There is a ticket already: OPS-1" in kit.reply.text
     assert sum(effect.method == "create" for effect in kit.tickets.effects) == 1
+
+
+def test_ticket_and_message_lead_to_each_other(kit: Kit) -> None:
+    fire(kit)
+    kit.choose("More…", "ticket", user="UBOB")
+    url = f"https://chat.example/{message(kit).ts}"
+    assert f"Message: {url}" in kit.tickets.get("OPS-1").description
+    assert kit.tickets.links("OPS-1") == {url: "Slack: HighErrorRate · checkout"}
+
+
+def test_a_helpdesk_that_links_nothing_gets_a_comment(kit: Kit) -> None:
+    fire(kit)
+    kit.tickets.fail(Permanent("The account may not link issues."), on="link")
+    kit.choose("More…", "ticket", user="UBOB")
+    [said] = kit.tickets.comments("OPS-1")
+    assert said.startswith("The alert's message: https://chat.example/")
+
+
+def test_a_ticket_hears_of_the_end_and_of_a_new_beginning(kit: Kit) -> None:
+    fire(kit)
+    kit.choose("More…", "ticket", user="UBOB")
+    kit.tickets.fail(Transient("Jira is away."), on="comment")
+    kit.alerts.set([])
+    notify(kit, group(resolved()))
+    assert "resolved after 12 min" in message(kit).text
+    kit.settle()
+    notify(kit, group(alert(started=START + timedelta(minutes=15))))
+    assert kit.tickets.comments("OPS-1") == [
+        "The alert group HighErrorRate · checkout is resolved since 2026-03-02 09:10 UTC, after 12 min.",
+        "The alert group HighErrorRate · checkout fires again.",
+    ]
 
 
 def test_a_large_group_is_a_file_in_the_thread_once(kit: Kit) -> None:
