@@ -1,7 +1,7 @@
 """All detectors together: from a state and a sample of each series to new states and verdicts.
 
-Every detector gives a strength that is 1 where it would alert by itself. The strongest decides the score, s/(1+s),
-and the reason. The lines are few and the same for every series.
+Every detector gives a strength that is 1 where it would alert by itself. The strongest decides the score,
+s/(1+s), and the reason. The lines are few and the same for every series.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ _BAND = 4.0
 
 @dataclass(frozen=True)
 class Kinds:
-    """What is known of each series, [series]: whether it is a counter, and the limit it must not reach or NaN."""
+    """What is known of each series, [series]: whether it is a counter, and the limit it must not reach or
+    NaN.
+    """
 
     counter: Flags
     limit: Floats
@@ -39,9 +41,7 @@ def gauges(series: int) -> Kinds:
     return Kinds(np.zeros(series, np.bool_), np.full(series, np.nan))
 
 
-def update(
-    state: State, at: Floats, values: Floats, kinds: Kinds | None = None
-) -> tuple[State, Verdicts]:
+def update(state: State, at: Floats, values: Floats, kinds: Kinds | None = None) -> tuple[State, Verdicts]:
     """One sample of each series, [series]; NaN where there is none.
 
     Samples that are late, duplicate or not finite change nothing. Neither argument is changed.
@@ -84,16 +84,27 @@ def _scored(state: State, at: Floats, values: Floats, kinds: Kinds) -> tuple[Sta
     runs, by_run = dead(state, now)
     line, by_trend, exhaustion = trend(state, now, kinds.limit)
     settled = level.standing(state, now)
+    none = np.zeros(len(state))
     strengths = np.stack(
-        [np.zeros(len(state)), by_value, by_shape, by_season, by_level, by_variance, by_likelihood, by_run, by_trend]
+        [
+            np.zeros(len(state)),
+            by_value,
+            by_shape,
+            by_season,
+            by_level,
+            by_variance,
+            by_likelihood,
+            by_run,
+            by_trend,
+        ]
     )
     strongest = strengths.argmax(axis=0)
     strength = strengths.max(axis=0) / state["tolerance"]
-    said, hold = held(state, at, strength)
+    expected, lower, upper = _band(state, now, band)
+    said, hold = held(state, at, strength, (values < lower) | (values > upper))
     after = state.having(
         {**changes, **moved, **shapes, **profile, **means, **errors, **runs, **line, **settled, **said}
     )
-    expected, lower, upper = _band(state, now, band)
     return after, Verdicts(
         at,
         values,
@@ -120,5 +131,3 @@ def _band(state: State, now: Sample, band: Season) -> tuple[Floats, Floats, Floa
     wide = _BAND * np.where(band.speaks, band.spread, level.spread(state, now)) * state["tolerance"]
     origin = np.where(state["count"] > 0, state["origin"], now.value)
     return origin + middle, origin + middle - wide, origin + middle + wide
-
-

@@ -1,7 +1,7 @@
 """Alerts, not points: when an anomaly begins, how long it holds, and when it is news again.
 
-An anomaly is news when it begins, and within the pause after that only while it grows. Counting alerts is what an
-engineer on call does; a detector that repeats itself is one that gets muted.
+An anomaly is news when it begins, and within the pause after that only while it grows. Counting alerts is
+what an engineer on call does; a detector that repeats itself is one that gets muted.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from ml.anomaly.state import PEAKS, Array, Flags, Floats, State
 PAUSE = 100
 """Samples after an alert in which only a stronger anomaly is news."""
 HOLD = 10
-"""Samples in a row below the line after which an anomaly is over."""
+"""Samples in a row that are as usual after which an anomaly is over."""
+LONGEST = 500.0
+"""Usual intervals after which what was an anomaly is the new normal."""
 
 
 @dataclass(frozen=True)
@@ -27,12 +29,15 @@ class Held:
     since: Floats
 
 
-def held(state: State, at: Floats, strength: Floats) -> tuple[dict[str, Array], Held]:
+def held(state: State, at: Floats, strength: Floats, outside: Flags) -> tuple[dict[str, Array], Held]:
+    """An anomaly goes on while samples are anomalous or still outside the band."""
     peaks = _peaks(state)
     news = strength > peaks.max(axis=1)
-    calm = np.where(strength >= 1, 0, state["calm"] + 1).astype(np.int32)
+    calm = np.where((strength >= 1) | outside, 0, state["calm"] + 1).astype(np.int32)
     was = np.isfinite(state["firing_since"])
-    firing = (strength >= 1) | (was & (calm < HOLD))
+    lasted = np.where(was, at - state["firing_since"], 0.0)
+    longest = LONGEST * np.nan_to_num(state["interval"], nan=np.inf)
+    firing = (strength >= 1) | (was & (calm < HOLD) & (lasted < longest))
     since = np.where(firing, np.where(was, state["firing_since"], at), np.nan)
     changes = {
         "peaks": _with(peaks, state, strength),

@@ -1,8 +1,9 @@
 """Where a series lies and how far it strays: location, spread, means and variances, fast and slow.
 
-Location and spread are the median and the median distance from it, followed by stochastic approximation (Robbins
-and Monro, 1951), so that an outlier moves them no farther than any other sample does. Changes of level and variance are told by a fast
-and a slow moving average (Roberts, "Control chart tests based on geometric moving averages", 1959).
+Location and spread are the median and the median distance from it, followed by stochastic approximation
+(Robbins and Monro, 1951), so that an outlier moves them no farther than any other sample does. Changes of
+level and variance are told by a fast and a slow moving average (Roberts, "Control chart tests based on
+geometric moving averages", 1959).
 """
 
 from __future__ import annotations
@@ -30,14 +31,14 @@ def weight(half_life: float, count: Array) -> Floats:
     return found
 
 
-def floor(state: State, now: Sample) -> Floats:
+def floor(now: Sample) -> Floats:
     """The smallest spread that is told from rounding, [series]."""
     least: Floats = np.maximum(1e-9, 1e-6 * np.abs(now.value))
     return least
 
 
 def spread(state: State, now: Sample) -> Floats:
-    found: Floats = np.maximum(state["spread"], floor(state, now))
+    found: Floats = np.maximum(state["spread"], floor(now))
     return found
 
 
@@ -47,7 +48,7 @@ def standing(state: State, now: Sample) -> dict[str, Array]:
     starting = state["count"] < _START
     plain = 1 / (state["count"] + 1.0)
     step = np.minimum(_STEP * weight(HALF_LIFE, state["count"]), _LONGEST_STEP)
-    median = state["center"] + step * np.maximum(usual, floor(state, now)) * np.sign(off)
+    median = state["center"] + step * np.maximum(usual, floor(now)) * np.sign(off)
     larger = usual * (1 + step * np.sign(np.abs(off) - usual / MAD_TO_SIGMA))
     first = usual + plain * (TO_SIGMA * np.abs(off) - usual)
     least = _LEAST * np.sqrt(state["slow_variance"])
@@ -64,7 +65,7 @@ def change(state: State, now: Sample) -> tuple[dict[str, Array], Floats, Floats]
     slow = state["slow"] + calm * (now.x - state["slow"])
     near = (1 - quick) * (state["fast_variance"] + quick * (now.x - state["fast"]) ** 2)
     far = (1 - calm) * (state["slow_variance"] + calm * (now.x - state["slow"]) ** 2)
-    least = floor(state, now)
+    least = floor(now)
     known = state["count"] > _ENOUGH
     off = np.abs(fast - slow) / np.maximum(np.sqrt(state["slow_variance"]), least)
     lively = np.sqrt((near + least**2) / (state["slow_variance"] + least**2))

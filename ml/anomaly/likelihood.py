@@ -1,8 +1,8 @@
 """How unlikely the last prediction errors are, given the errors there have been.
 
-Ahmad, Lavin, Purdy and Agha, "Unsupervised real-time anomaly detection for streaming data", Neurocomputing 2017:
-the mean of the last few errors against a normal distribution of the many before. The prediction here is simple
-exponential smoothing; errors are squashed, since those of live metrics have heavy tails.
+Ahmad, Lavin, Purdy and Agha, "Unsupervised real-time anomaly detection for streaming data", Neurocomputing
+2017: the mean of the last few errors against a normal distribution of the many before. The prediction here
+is simple exponential smoothing; errors are squashed, since those of live metrics have heavy tails.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The scoring rules of the Numenta Anomaly Benchmark, v1.1.
 
-Lavin and Ahmad, "Evaluating real-time anomaly detection algorithms: the Numenta Anomaly Benchmark", ICMLA 2015.
-The first rows of a file are free; in a window only the best detection counts, early ones more than late ones;
-a detection outside costs, less so just after a window; a window without one costs. The sum is put on a scale on
-which silence has 0 and perfection 100. One threshold serves all files.
+Lavin and Ahmad, "Evaluating real-time anomaly detection algorithms: the Numenta Anomaly Benchmark", ICMLA
+2015. The first rows of a file are free; in a window only the best detection counts, early ones more than
+late ones; a detection outside costs, less so just after a window; a window without one costs. The sum is
+put on a scale on which silence has 0 and perfection 100. One threshold serves all files.
 """
 
 from __future__ import annotations

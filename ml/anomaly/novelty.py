@@ -1,10 +1,10 @@
 """Values and short courses that a series has not had before.
 
-A value is as new as it is far from the nearest one seen, on a scale that is linear within the usual spread and
-logarithmic beyond (asinh). This is the one-dimensional case of distance-based outliers (Knorr and Ng, VLDB 1998)
-with a bounded memory of leaders (Hartigan, Clustering Algorithms, 1975). The same for the last few samples
-together is the left discord of the matrix profile (Yeh et al., ICDM 2016), against leaders in place of all
-sub-sequences.
+A value is as new as it is far from the nearest one seen, on a scale that is linear within the usual spread
+and logarithmic beyond (asinh). This is the one-dimensional case of distance-based outliers (Knorr and Ng,
+VLDB 1998) with a bounded memory of leaders (Hartigan, Clustering Algorithms, 1975). The same for the last
+few samples together is the left discord of the matrix profile (Yeh et al., ICDM 2016), against leaders in
+place of all sub-sequences.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from ml.anomaly.state import SHAPE, Array, Floats, State
 
 VALUE_LINE, SHAPE_LINE = 0.055, 1.05
 SPAN_LINE = 0.0137
-"""A new value is also this share of all values' span away from the nearest: gaps are common in noisy series."""
+"""A new value is also this share of all values' span away from the nearest: gaps are common in noisy
+series.
+"""
 _VALUE_APART, _SHAPE_APART = 0.015, 0.35
 
 
@@ -80,5 +82,3 @@ def _nearest(
         leaders = leaders.copy()
         leaders[rows[led], place[led]] = new[led]
     return {name: leaders, name + "_when": when}, np.where(known & valid, gap, 0.0)
-
-

@@ -1,8 +1,9 @@
 """Robust seasonal bands: what a series usually is at this half-hour of the day and of the week.
 
-A profile of fading means from which outliers move little; the week's where this half-hour of the week has been
-seen twice, else the day's. It speaks only where it explains most of the series' variation: as a seasonal
-decomposition's strength (Wang, Smith and Hyndman, "Characteristic-based clustering for time series data", 2006).
+A profile of fading means from which outliers move little; the week's where this half-hour of the week has
+been seen twice, else the day's. It speaks only where it explains most of the series' variation: as a
+seasonal decomposition's strength (Wang, Smith and Hyndman, "Characteristic-based clustering for time series
+data", 2006).
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ _DAY_SHARE, _WEEK_SHARE = 0.2, 0.35
 
 @dataclass(frozen=True)
 class Season:
-    """The expected value and the usual distance from it, relative to the origin; `speaks` where it is known."""
+    """The expected value and the usual distance from it, relative to the origin; `speaks` where it is
+    known.
+    """
 
     expected: Floats
     spread: Floats
@@ -51,7 +54,7 @@ def expected(state: State, now: Sample) -> tuple[Season, Flags]:
     found = np.where(weekly, state["week"][rows, week], level)
     with np.errstate(divide="ignore", invalid="ignore"):
         strength = 1 - (state["season_error"] / state["level_spread"]) ** 2
-    least = np.maximum(floor(state, now), 0.01 * state["spread"])
+    least = np.maximum(floor(now), 0.01 * state["spread"])
     spread = np.maximum(state["season_spread"], least)
     return Season(found, spread, daily & (strength > STRENGTH)), daily
 
@@ -63,9 +66,7 @@ def season(state: State, now: Sample) -> tuple[dict[str, Array], Floats, Season]
     clipped = np.clip(off, -_CLIP * band.spread, _CLIP * band.spread)
     lasting = state["season_off"] + weight(_LASTING, state["count"]) * (clipped - state["season_off"])
     lasting_spread = np.maximum(state["season_off_spread"], 1e-3 * band.spread)
-    strength = np.maximum(
-        np.abs(off) / band.spread / LINE, np.abs(lasting) / lasting_spread / LASTING_LINE
-    )
+    strength = np.maximum(np.abs(off) / band.spread / LINE, np.abs(lasting) / lasting_spread / LASTING_LINE)
     changes = _errors(state, now, off, lasting, daily) | _profiles(state, now, band)
     return changes, np.where(band.speaks, strength, 0.0), band
 

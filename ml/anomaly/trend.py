@@ -1,7 +1,7 @@
 """When a series that grows or shrinks steadily will reach its limit: "disk full in 5 h".
 
-Least squares over a few fading hours, as Prometheus' `predict_linear` does over a window; the line counts only
-where it explains the series.
+Least squares over a few fading hours, as Prometheus' `predict_linear` does over a window; the line counts
+only where it explains the series.
 """
 
 from __future__ import annotations

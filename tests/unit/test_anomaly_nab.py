@@ -18,7 +18,9 @@ pytestmark = pytest.mark.unit
 FOLDER = Path(__file__).parents[3] / "shared" / "data" / "nab"
 
 
-def series(name: str = "a/x.csv", rows: int = 100, windows: tuple[tuple[int, int], ...] = ((50, 59),)) -> Labelled:
+def series(
+    name: str = "a/x.csv", rows: int = 100, windows: tuple[tuple[int, int], ...] = ((50, 59),)
+) -> Labelled:
     return Labelled(name, np.arange(rows) * 300.0, np.zeros(rows), windows)
 
 

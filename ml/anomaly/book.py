@@ -1,0 +1,155 @@
+"""The states of many series by name, and what new samples make of them: the embedded engine.
+
+A book never changes; scoring makes a new one. States and the times up to which they know the series are one
+thing, so a book that is stored whole can be continued anywhere: no sample counts twice and none is left out.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from ml.anomaly import state as states
+from ml.anomaly.ensemble import Kinds, update
+from ml.anomaly.errors import StateError
+from ml.anomaly.state import Floats, Rows, State
+from ml.anomaly.verdict import Verdict, Verdicts
+
+AT_ONCE = 4096
+"""Series that are updated together: more do not fit a processor's cache."""
+_MAGIC = b"signalbox anomaly book 1\n"
+
+
+@dataclass(frozen=True)
+class Samples:
+    """New samples of one series: seconds since 1970 and values, [samples], in the order they came."""
+
+    at: Floats
+    values: Floats
+
+
+@dataclass(frozen=True)
+class Book:
+    """Series' names and their states, a row each. `counter` and `limit` hold for all of them."""
+
+    names: tuple[str, ...] = ()
+    state: State = field(default_factory=lambda: states.empty(0))
+    counter: bool = False
+    limit: float = float("nan")
+
+    def known_until(self) -> Mapping[str, float]:
+        """Seconds since 1970 of each series' last counted sample."""
+        return dict(zip(self.names, self.state["last_at"].tolist(), strict=True))
+
+    def with_names(self, names: Sequence[str]) -> Book:
+        """The book with these series in it too."""
+        known = set(self.names)
+        new = tuple(name for name in dict.fromkeys(names) if name not in known)
+        if not new:
+            return self
+        return self.with_state(self.names + new, states.together([self.state, states.empty(len(new))]))
+
+    def without(self, before: float) -> Book:
+        """The book without series of which nothing has come since: labels come and go."""
+        kept = np.flatnonzero(self.state["last_at"] >= before)
+        return self.with_state(tuple(self.names[n] for n in kept), self.state.rows(kept))
+
+    def excused(self, name: str, factor: float) -> Book:
+        """The book in which a series needs to be this much further off to be an anomaly."""
+        tolerance = self.state["tolerance"].copy()
+        tolerance[self.names.index(name)] *= factor
+        firing = self.state["firing_since"].copy()
+        firing[self.names.index(name)] = np.nan
+        return self.with_state(
+            self.names, self.state.having({"tolerance": tolerance, "firing_since": firing})
+        )
+
+    def with_state(self, names: tuple[str, ...], state: State) -> Book:
+        return Book(names, state, self.counter, self.limit)
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Verdicts on one sample of some of the series; `rows` are their places in the book."""
+
+    rows: Rows
+    verdicts: Verdicts
+
+    def each(self, names: Sequence[str]) -> Iterator[tuple[str, Verdict]]:
+        for place, row in enumerate(self.rows):
+            yield names[row], self.verdicts.row(place)
+
+
+def scored(book: Book, samples: Mapping[str, Samples]) -> tuple[Book, list[Scored]]:
+    """All new samples, each series' in their order: the book after them and a `Scored` a round of samples."""
+    book = book.with_names(list(samples))
+    place = {name: row for row, name in enumerate(book.names)}
+    given = [(place[name], each) for name, each in samples.items() if len(each.at)]
+    given.sort(key=lambda pair: pair[0])
+    heard: list[Scored] = []
+    state = book.state
+    for start in range(0, len(given), AT_ONCE):
+        part = given[start : start + AT_ONCE]
+        rows = np.array([row for row, _ in part], np.intp)
+        after, said = _rounds(book, state.rows(rows), rows, [each for _, each in part])
+        state = state.with_rows(rows, after) if len(rows) < len(state) else after
+        heard += said
+    return book.with_state(book.names, state), heard
+
+
+def _rounds(book: Book, state: State, rows: Rows, given: Sequence[Samples]) -> tuple[State, list[Scored]]:
+    """The first sample of each series, then the second, …; a series that has no more is NaN."""
+    heard = []
+    lengths = np.array([len(each.at) for each in given])
+    at, values = np.full((2, lengths.max(), len(given)), np.nan)
+    for column, each in enumerate(given):
+        at[: len(each.at), column], values[: len(each.at), column] = each.at, each.values
+    kinds = Kinds(np.full(len(given), book.counter), np.full(len(given), book.limit))
+    for number in range(len(at)):
+        state, verdicts = update(state, at[number], values[number], kinds)
+        heard.append(Scored(rows, verdicts))
+    return state, heard
+
+
+def write(book: Book, path: Path) -> None:
+    """Put the book in the file's place, whole or not at all."""
+    head = {
+        "names": book.names,
+        "counter": book.counter,
+        "limit": None if np.isnan(book.limit) else book.limit,
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, made = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+    with os.fdopen(handle, "wb") as file:
+        file.write(_MAGIC + json.dumps(head).encode() + b"\n")
+        for record in book.state.records():
+            file.write(record)
+        file.flush()
+        os.fsync(file.fileno())
+    Path(made).replace(path)
+
+
+def read(path: Path) -> Book:
+    """The book that was written last; an empty one where there is none.
+
+    Raises:
+        StateError: the file is damaged or of another version.
+    """
+    if not path.exists():
+        return Book()
+    with path.open("rb") as file:
+        if file.readline() != _MAGIC:
+            raise StateError(f"{path} is not a book of states of this version. Remove it; it is made anew.")
+        head, body = json.loads(file.readline()), file.read()
+    size = len(states.VERSION) + states.FIELDS.itemsize
+    if len(body) != size * len(head["names"]):
+        raise StateError(f"{path} is cut off or of another version. Remove it; it is made anew.")
+    records = [body[start : start + size] for start in range(0, len(body), size)]
+    limit = float("nan") if head["limit"] is None else float(head["limit"])
+    return Book(tuple(head["names"]), states.from_records(records), bool(head["counter"]), limit)
