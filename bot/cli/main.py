@@ -7,7 +7,7 @@ from importlib import metadata
 
 import typer
 
-from bot.cli import audit, backup, console, doctor, extensions, inbox, plugins, records, run
+from bot.cli import audit, backup, console, doctor, extensions, inbox, plugins, records, run, tokens
 from bot.core.errors import SignalboxError
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ inbox.register(app)
 audit.register(app)
 backup.register(app)
 records.register(app)
+tokens.register(app)
 doctor.register(app)
 console.register(app)
 

@@ -9,23 +9,31 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
+from bot.core.errors import Transient
 from bot.core.events import NewEvent, Receipt
 from bot.core.inbox import Inbox
 
 _Waiting = tuple[NewEvent, "asyncio.Future[Receipt]"]
 
 
+class Overloaded(Transient):
+    """Nothing is wrong but the number: told to the sender before anything is stored."""
+
+
 class GroupCommit:
     """`put` returns when the event is on disk. Use from one event loop."""
 
-    def __init__(self, inbox: Inbox, *, max_batch: int = 256) -> None:
+    def __init__(self, inbox: Inbox, *, max_batch: int = 256, max_waiting: int = 4000) -> None:
         self._inbox = inbox
+        self._max_waiting = max_waiting
         self._max_batch = max_batch
         self._waiting: list[_Waiting] = []
         self._writer: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="inbox-writer")
 
     async def put(self, event: NewEvent) -> Receipt:
+        if len(self._waiting) >= self._max_waiting:
+            raise Overloaded("More deliveries arrive than the database takes; send it again.", retry_after=2)
         future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
         self._waiting.append((event, future))
         if self._writer is None:

@@ -27,6 +27,7 @@ from bot.core.service_ledger import ServiceLedger
 from bot.core.settings import Settings
 from bot.core.steps import Steps
 from bot.core.stored_messages import StoredMessages
+from bot.core.tokens import Tokens
 from bot.core.trace import Trace, trace
 
 GROUP = "signalbox.integrations"
@@ -61,6 +62,7 @@ class Kernel:
         self.steps = Steps(db, clock)
         self.audit = Audit(db, clock)
         self.ledger = ServiceLedger(db, self.audit, clock, settings.environment)
+        self.tokens = Tokens(db, self.audit, clock)
         self.backups = BackupState(db, self.ledger, clock)
         self.pauses = Pauses(db, clock)
         self.messages = StoredMessages(db, clock)

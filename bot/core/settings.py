@@ -149,6 +149,21 @@ class WorkerSettings(_Section):
         return self
 
 
+class LimitSettings(_Section):
+    """Rate limits such as '600/minute' or '60000/10 second'; empty: none."""
+
+    source: str = Field(
+        "60000/10 second",
+        description="Deliveries of one source that one web process takes; just above what it can store.",
+    )
+    person: str = Field("600/minute", description="Commands, clicks and forms of one Slack user.")
+    token: str = Field("60000/minute", description="API requests with one token, by all web processes.")
+    failures: str = Field("60/minute", description="Requests of one address that are not authentic.")
+    waiting: int = Field(
+        4000, ge=1, description="Deliveries that may wait for the database; more are told to come back."
+    )
+
+
 class BackupSettings(_Section):
     """Backups of the database, models and other files of the data directory."""
 
@@ -277,6 +292,7 @@ class Settings(_Section):
     workers: WorkerSettings = WorkerSettings()
     records: RecordSettings = RecordSettings()
     backup: BackupSettings = BackupSettings()
+    limits: LimitSettings = LimitSettings()
     executors: ExecutorSettings = ExecutorSettings()
     mitigations: tuple[dict[str, Any], ...] = Field(
         (), repr=False, description="Declared mitigations, one table each."

@@ -166,6 +166,20 @@ service_records = Table(
     Index("ix_service_records_type_opened_at", "type", "opened_at"),
 )
 
+# Only hashes: the tokens themselves are shown once, when they are made.
+api_tokens = Table(
+    "api_tokens",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("name", String(80), nullable=False),
+    Column("scope", String(10), nullable=False),
+    Column("hash", String(64), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("revoked_at", Instant),
+    Column("used_at", Instant),
+)
+
 buttons = Table(
     "buttons",
     metadata,

@@ -32,6 +32,7 @@ from bot.slack.normalise import Say, normalise
 from bot.slack.notices import Notices
 from bot.webhooks import signatures
 from bot.webhooks.body import read_limited
+from bot.webhooks.limits import DoorLimits
 
 if TYPE_CHECKING:
     from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
@@ -39,6 +40,10 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 MAX_BODY = 1_000_000
 NOT_TAKEN = "Signalbox can't take this right now: nothing was run. Please try again in a minute."
+
+
+TOO_FAST = "That was more than Signalbox takes from one person: nothing was run. Please wait {seconds} s."
+_PRESSED = {"slack.command", "slack.action", "slack.view"}
 
 
 class SlackFront:
@@ -52,6 +57,7 @@ class SlackFront:
         registry: Registry,
         intake: Callable[[], Intake],
         clock: Callable[[], datetime],
+        limits: DoorLimits | None = None,
     ) -> None:
         self._settings = settings
         self._clock = clock
@@ -65,7 +71,7 @@ class SlackFront:
             attaching_function_token_enabled=False,
             authorize=_authorize,
         )
-        self._app.use(_CatchAll(registry, intake, self._notices))
+        self._app.use(_CatchAll(registry, intake, self._notices, limits))
 
     def routes(self) -> list[Route]:
         return [Route("/slack/events", self._receive, methods=["POST"])]
@@ -116,7 +122,7 @@ class SlackFront:
         signatures.slack(body, headers, secret, self._clock())
         try:
             request = AsyncBoltRequest(body=body.decode(), headers={k: [v] for k, v in headers.items()})
-        except (UnicodeDecodeError, ValueError) as exc:
+        except (UnicodeDecodeError, ValueError, RecursionError) as exc:
             raise BadDelivery(f"Slack's body could not be read: {exc}.") from exc
         return await self._app.async_dispatch(request)
 
@@ -124,7 +130,14 @@ class SlackFront:
 class _CatchAll(AsyncMiddleware):
     """Takes every request that Bolt has read, from HTTP or a socket."""
 
-    def __init__(self, registry: Registry, intake: Callable[[], Intake], notices: Notices) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        intake: Callable[[], Intake],
+        notices: Notices,
+        limits: DoorLimits | None,
+    ) -> None:
+        self._limits = limits
         self._registry = registry
         self._intake = intake
         self._notices = notices
@@ -143,6 +156,9 @@ class _CatchAll(AsyncMiddleware):
             return BoltResponse(status=400, body="")
         if isinstance(wanted, Say):
             return self._say(wanted.text, req.body)
+        if self._limits and wanted.kind in _PRESSED and (wait := self._limits.person.wait(wanted.actor)):
+            metrics.INBOX_RECEIVED.labels("slack", "shed").inc()
+            return self._say(TOO_FAST.format(seconds=wait), req.body)
         return await self._store(wanted, req.body)
 
     async def _store(self, event: NewEvent, body: Mapping[str, Any]) -> BoltResponse:

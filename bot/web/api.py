@@ -57,12 +57,10 @@ def api_router(kernel: Kernel, auth: Auth) -> APIRouter:
         found: dict[str, Any] = _TRACE.dump_python(kernel.trace(event_id), mode="json")
         return found
 
-    @router.post(
-        "/inbox/{run_id}/replay", summary="Try a dead letter again.", dependencies=[auth.require("write")]
-    )
-    def replay(run_id: str) -> dict[str, str]:
+    @router.post("/inbox/{run_id}/replay", summary="Try a dead letter again.")
+    def replay(run_id: str, caller: str = auth.require("write")) -> dict[str, str]:
         due = kernel.inbox.replay(run_id)
-        kernel.audit.record("api", "inbox.replay", run_id)
+        kernel.audit.record(f"api:{caller}", "inbox.replay", run_id)
         kernel.enqueue([due])
         return {"replayed": due.run_id}
 

@@ -19,12 +19,15 @@ from bot.slack.front import SlackFront
 from bot.web import errors
 from bot.web.api import api_router
 from bot.web.auth import Auth
+from bot.web.body_limit import BodyLimit
 from bot.web.churn import Churn, churn_router
 from bot.web.doors import Doors
 from bot.web.health import health_router
+from bot.web.limits import ApiLimits, RateLimitHeaders
 from bot.web.nlp import Nlp, nlp_router
 from bot.web.prometheus import metrics_router
 from bot.web.security_headers import SecurityHeaders
+from bot.webhooks.limits import DoorLimits
 from bot.webhooks.routes import Webhooks
 
 VERSION = metadata.version("signalbox")
@@ -33,10 +36,11 @@ log = structlog.get_logger()
 
 def build_web(kernel: Kernel, queue: CeleryQueue) -> FastAPI:
     """Wire the web process; the database is migrated by the time it starts to serve."""
-    commit = GroupCommit(kernel.inbox)
+    commit = GroupCommit(kernel.inbox, max_waiting=kernel.settings.limits.waiting)
+    limits = DoorLimits(kernel.settings.limits)
     intake = Intake(commit, kernel.registry, queue.enqueue)
-    front = SlackFront(kernel.settings.slack, kernel.registry, lambda: intake, kernel.clock)
-    webhooks = Webhooks(kernel.sources, lambda: intake, kernel.clock)
+    front = SlackFront(kernel.settings.slack, kernel.registry, lambda: intake, kernel.clock, limits)
+    webhooks = Webhooks(kernel.sources, lambda: intake, kernel.clock, limits)
     nlp = Nlp(kernel.settings.nlp)
     churn = Churn(kernel.settings.churn)
 
@@ -56,7 +60,7 @@ def build_web(kernel: Kernel, queue: CeleryQueue) -> FastAPI:
     app = FastAPI(title="Signalbox", version=VERSION, lifespan=lifespan, redoc_url=None)
     doors = [*front.routes(), *webhooks.routes()]
     app.router.routes.extend(doors)
-    auth = Auth(kernel.settings)
+    auth = Auth(kernel.settings, kernel.tokens, ApiLimits(kernel.settings.limits, kernel.settings.redis_url))
     app.include_router(health_router(kernel, nlp, churn))
     app.include_router(metrics_router(kernel))
     app.include_router(api_router(kernel, auth))
@@ -65,6 +69,8 @@ def build_web(kernel: Kernel, queue: CeleryQueue) -> FastAPI:
     app.include_router(console_router(kernel))
     app.mount("/static", StaticFiles(directory=STATIC))
     _include_plugins(app, kernel, auth)
+    app.add_middleware(BodyLimit)
+    app.add_middleware(RateLimitHeaders)
     app.add_middleware(Doors, routes=doors)
     app.add_middleware(SecurityHeaders)
     errors.install(app)

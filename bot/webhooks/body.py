@@ -10,6 +10,9 @@ from starlette.requests import ClientDisconnect
 
 from bot.core.errors import BadDelivery
 
+MAX_DEPTH = 64
+MAX_CONTAINERS = 100_000
+
 
 async def read_limited(headers: Mapping[str, str], stream: AsyncIterator[bytes], limit: int) -> bytes:
     """The body, or 413 as soon as it is known to be too large."""
@@ -41,4 +44,29 @@ def json_object(body: bytes) -> dict[str, Any]:
         raise BadDelivery(f"The body is not JSON: {exc}.") from exc
     if not isinstance(data, dict):
         raise BadDelivery(f"The body is JSON but a {type(data).__name__}, not an object.")
+    _refuse_monsters(body, data)
     return data
+
+
+def _refuse_monsters(body: bytes, data: dict[str, Any]) -> None:
+    """Deep or countless nesting costs whoever walks it later; bounds are far above what vendors send."""
+    containers = body.count(b"{") + body.count(b"[")
+    if containers > MAX_CONTAINERS:
+        raise BadDelivery(f"The body may hold {MAX_CONTAINERS:,} objects and lists at most.")
+    if containers > MAX_DEPTH and _depth(data) > MAX_DEPTH:
+        raise BadDelivery(f"The body may be nested {MAX_DEPTH} levels deep at most.")
+
+
+def _depth(data: Any) -> int:
+    """How deep it is nested; ends at the bound, and needs no recursion."""
+    level: list[Any] = [data]
+    for depth in range(MAX_DEPTH + 1):
+        level = [inner for outer in level for inner in _inner(outer)]
+        if not level:
+            return depth + 1
+    return MAX_DEPTH + 1
+
+
+def _inner(value: Any) -> list[Any]:
+    inside = value.values() if isinstance(value, dict) else value
+    return [inner for inner in inside if isinstance(inner, dict | list)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
@@ -14,9 +15,11 @@ from starlette.routing import Route
 from bot.core import metrics
 from bot.core.errors import BadDelivery, Transient
 from bot.core.events import Delivery, Receipt
+from bot.core.group_commit import Overloaded
 from bot.core.intake import Intake
 from bot.core.integration import Source
 from bot.webhooks.body import read_limited
+from bot.webhooks.limits import DoorLimits
 
 log = structlog.get_logger()
 RETRY_AFTER = "5"
@@ -30,11 +33,16 @@ class Webhooks:
     """
 
     def __init__(
-        self, sources: Mapping[str, Source], intake: Callable[[], Intake], clock: Callable[[], datetime]
+        self,
+        sources: Mapping[str, Source],
+        intake: Callable[[], Intake],
+        clock: Callable[[], datetime],
+        limits: DoorLimits,
     ) -> None:
         self._sources = {name: s for name, s in sources.items() if name not in {"slack", "schedule"}}
         self._intake = intake
         self._clock = clock
+        self._limits = limits
 
     def routes(self) -> list[Route]:
         return [
@@ -54,6 +62,8 @@ class Webhooks:
                 receipt = await self._accept(request, source_name, name)
             except BadDelivery as exc:
                 return self._refuse(source_name, exc)
+            except Overloaded as exc:
+                return self._shed(source_name, name, exc)
             except Transient as exc:
                 log.error("delivery.not_stored", source=source_name, error=str(exc))
                 return JSONResponse(
@@ -74,13 +84,24 @@ class Webhooks:
         delivery = Delivery(source_name, body, headers, name)
         now = self._clock()
         source.verify(delivery, now)
+        if seconds := self._limits.source.wait(source_name, name):
+            raise Overloaded(f"{source_name} sends more than the setting limits.source.", retry_after=seconds)
         event = source.normalise(delivery, now)
         return None if event is None else await self._intake().accept(event)
+
+    def _shed(self, source_name: str, name: str, exc: Overloaded) -> Response:
+        """429, or what else makes this source send it again."""
+        metrics.INBOX_RECEIVED.labels(source_name, "shed").inc()
+        status = getattr(self._sources[source_name], "overload_status", 429)
+        seconds = str(math.ceil(exc.retry_after or 1))
+        headers = {**self._limits.source.headers(source_name, name), "Retry-After": seconds}
+        return JSONResponse({"error": "too many; send it again"}, status, headers=headers)
 
     def _refuse(self, source_name: str, exc: BadDelivery) -> Response:
         known = source_name if source_name in self._sources else "unknown"
         metrics.INBOX_RECEIVED.labels(known, "refused").inc()
-        log.warning("delivery.refused", source=known, status=exc.status, error=str(exc))
+        if not self._limits.failures.wait(known):  # a flood of forgeries shall not fill the log too
+            log.warning("delivery.refused", source=known, status=exc.status, error=str(exc))
         body: dict[str, Any] = {"error": _PUBLIC.get(exc.status, "refused")}
         if exc.status in {400, 413}:  # the sender's to mend, and it proved who it is
             body["detail"] = str(exc)

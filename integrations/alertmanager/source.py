@@ -21,6 +21,7 @@ KIND = "alertmanager.group"
 
 class AlertmanagerSource:
     name = "alertmanager"
+    overload_status = 503  # Alertmanager drops a notification for good that is answered 429
     max_body = 16_000_000  # a group of 1,000 alerts is 0.4 MB
 
     def __init__(self, settings: AlertmanagerSettings) -> None:

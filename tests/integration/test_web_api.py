@@ -139,7 +139,7 @@ def test_a_dead_letter_is_replayed_once_audited_and_handed_over(site: Web) -> No
     assert site.http.post(f"/api/inbox/{run_id}/replay", headers=bearer(WRITE)).json() == {"replayed": run_id}
     assert [due.run_id for due in site.queue.runs] == [run_id]
     assert site.kernel.inbox.runs()[0].status == "pending"
-    assert [(row.actor, row.action) for row in site.kernel.audit.rows()] == [("api", "inbox.replay")]
+    assert [(row.actor, row.action) for row in site.kernel.audit.rows()] == [("api:setting:write", "inbox.replay")]
     again = site.http.post(f"/api/inbox/{run_id}/replay", headers=bearer(WRITE))
     is_problem(again, 404, "nothing to replay")
     assert len(site.kernel.audit.rows()) == 1
@@ -158,7 +158,7 @@ def down(site: Web, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_well_node_is_200(site: Web) -> None:
     answer = site.http.get("/api/health")
     assert (answer.status_code, answer.json()["status"]) == (200, "ok")
-    assert set(answer.json()["checks"]) == {"database", "redis", "inbox", "dead_letters"}
+    assert set(answer.json()["checks"]) == {"database", "redis", "inbox", "dead_letters", "backups"}
 
 
 def test_a_node_without_a_database_is_503_and_keeps_the_reason_in_the_log(
