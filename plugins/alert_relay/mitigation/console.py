@@ -63,7 +63,8 @@ def _runs(scene: Scene, rest: str, user: User) -> Message:  # noqa: ARG001
     for record in scene.ctx.records.find(RECORD, limit=300):
         data = record.data
         targets = telling.targets(data["targets"])
-        line = md("{:%d %b %H:%M} *{}* on {}: {}", record.at, data["mitigation"], targets, data["status"])
+        when = f"{record.at:%d %b %H:%M}"
+        line = md("{} *{}* on {}: {}", when, data["mitigation"], targets, data["status"])
         newest.setdefault(data["run"], line)
     lines = list(newest.values())[:_SHOWN]
     return _message(f"{words.count(len(lines), 'run')}, the newest first.", lines)
