@@ -213,17 +213,35 @@ class SlackChat:
         step_key: str,
         thread: MessageRef | None = None,
     ) -> str:
-        del step_key
         self._budget.take(_UPLOAD)
         with translated("files.upload"):
             answer = self._client.files_upload_v2(
                 channel=self._directory.channel_id(channel),
-                filename=filename,
+                filename=_findable(filename, step_key),
                 content=content,
                 title=title,
                 thread_ts=thread.ts if thread else None,
             )
         return str(answer["file"]["id"])
+
+    def reconcile_upload(
+        self,
+        *,
+        channel: str,
+        filename: str,
+        content: bytes,
+        title: str,
+        step_key: str,
+        thread: MessageRef | None = None,
+    ) -> str | None:
+        """Look where it should stand; what was sent and never shared is thrown away by Slack."""
+        del content, title
+        wanted = _findable(filename, step_key)
+        for message in self._recent(self._directory.channel_id(channel), thread.ts if thread else None):
+            for file in message.get("files") or ():
+                if file.get("name") == wanted:
+                    return str(file["id"])
+        return None
 
     # -- reading -----------------------------------------------------------------------------------
 
@@ -338,12 +356,7 @@ class SlackChat:
 
     def _find(self, channel: str, name: str, value: str, thread_ts: str | None = None) -> MessageRef | None:
         """A recent message of ours by its metadata."""
-        method = "conversations.replies" if thread_ts else "conversations.history"
-        where = {"ts": thread_ts} if thread_ts else {}
-        answer = self._call(
-            method, priority="high", channel=channel, limit=_HISTORY, include_all_metadata=True, **where
-        )
-        for message in answer["messages"]:
+        for message in self._recent(channel, thread_ts):
             metadata = message.get("metadata") or {}
             if (
                 metadata.get("event_type") == METADATA
@@ -351,6 +364,14 @@ class SlackChat:
             ):
                 return MessageRef(channel=channel, ts=message["ts"])
         return None
+
+    def _recent(self, channel: str, thread_ts: str | None) -> list[dict[str, Any]]:
+        method = "conversations.replies" if thread_ts else "conversations.history"
+        where = {"ts": thread_ts} if thread_ts else {}
+        answer = self._call(
+            method, priority="high", channel=channel, limit=_HISTORY, include_all_metadata=True, **where
+        )
+        return list(answer["messages"])
 
     def _call(self, method: str, *, priority: Priority = "normal", **arguments: Any) -> Any:
         channel = str(arguments.get("channel", "")) if method == "chat.postMessage" else ""
@@ -367,6 +388,13 @@ class SlackChat:
         except Throttled as exc:
             self._budget.block(method, exc.retry_after or 1.0)
             raise
+
+
+def _findable(filename: str, step_key: str) -> str:
+    """The name carries a part of the step's key: nothing else of an upload is told back by Slack."""
+    stem, dot, ending = filename.rpartition(".")
+    name = f"{stem or ending}-{hashlib.sha256(step_key.encode()).hexdigest()[:10]}"
+    return f"{name}.{ending}" if dot else name
 
 
 _JSON = {"chat.postMessage", "chat.update", "chat.postEphemeral", "views.open"}

@@ -57,6 +57,7 @@ class AlertRelay(
     IncidentHandlers,
     RoutingHandlers,
     StatsHandlers,
+    GraphHandlers,
     TicketHandlers,
     Plugin[AlertRelayConfig],
 ):

@@ -15,7 +15,7 @@ from bot.core.database import Database
 from bot.core.errors import Permanent, Throttled, Transient
 from bot.core.events import ReplyTo, utc_now
 from bot.core.integration import Services
-from bot.core.messages import Actions, Button, Code, Message, Section
+from bot.core.messages import Actions, Button, Code, Message, MessageRef, Section
 from bot.core.settings import Settings
 from bot.core.stored_messages import StoredMessages
 from integrations.slack.chat import SlackChat
@@ -216,6 +216,28 @@ def test_an_answer_does_not_promise_a_file_that_nobody_uploads(chat: SlackChat, 
     note = shown["blocks"][-1]["elements"][0]["text"]
     assert "cut here" in note
     assert "thread" not in note
+
+
+# --- uploads -----------------------------------------------------------------------------------------
+
+
+def upload(chat: SlackChat, thread: MessageRef | None = None) -> dict[str, Any]:
+    return {
+        "channel": GENERAL,
+        "filename": "graph.png",
+        "content": b"\x89PNG",
+        "title": "A graph",
+        "thread": thread,
+    }
+
+
+@pytest.mark.parametrize("threaded", [True, False])
+def test_an_upload_that_was_cut_off_is_found_again(chat: SlackChat, sandbox: Sandbox, threaded: bool) -> None:
+    thread = chat.post(channel=GENERAL, message=HELLO, step_key="m") if threaded else None
+    assert chat.reconcile_upload(**upload(chat, thread), step_key="s") is None
+    made = chat.upload(**upload(chat, thread), step_key="s")
+    assert chat.reconcile_upload(**upload(chat, thread), step_key="s") == made
+    assert chat.reconcile_upload(**upload(chat, thread), step_key="other") is None
 
 
 # --- what goes wrong ---------------------------------------------------------------------------------

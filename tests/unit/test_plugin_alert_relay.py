@@ -11,7 +11,7 @@ from alert_samples import LABELS, alert, group, recorded, resolved
 from mitigation_samples import MITIGATION_METHODS
 from pydantic import ValidationError
 
-from bot.plugin import AlertGroup, Matcher, Permanent, Reaction, Throttled, Transient, User
+from bot.plugin import AlertGroup, Errand, Matcher, Permanent, Reaction, Rule, Throttled, Transient, User
 from bot.testing import START, Conformance, Delivered, Kit, Shown
 from bot.testing.conformance import Samples
 from plugins.alert_relay import AlertRelay
@@ -87,8 +87,16 @@ class TestAlertRelay(Conformance):
             "the end of what has a ticket": end_with_ticket,
             "a call": lambda kit: kit.choose("More…", "escalate"),
             "another person": lambda kit: kit.submit({"user": "UBOB"}),
+            "a picture": draw,
             "a marked message": lambda kit: kit.event("slack.reaction", mark(kit)),
         }
+
+
+def draw(kit: Kit) -> Delivered:
+    kit.metrics.add_rule(Rule(name="HighErrorRate", expression="errors > 0.05"))
+    kit.metrics.set("errors", 0.2)
+    asked = Errand(name="alert-relay.graph", data={"key": "g1", "episode": 1, "status": "firing"})
+    return kit.event("alert-relay.graph", asked, subject="g1")
 
 
 def end_with_ticket(kit: Kit) -> Delivered:
