@@ -376,3 +376,12 @@ def test_what_jira_sends_is_what_the_source_reads(
     assert (new.kind, commented.ticket.key) == ("ticket.commented", key)
     assert commented.actor
     assert not commented.by_us
+
+
+def test_a_link_is_shown_once_on_the_ticket(jira: JiraTickets, site: str, key: str) -> None:
+    url = "https://example.slack.com/archives/C1/p1"
+    for title in ("Slack: first", "Slack: DiskFull"):
+        jira.link(key=key, url=url, title=title, step_key="s1")
+    answer = httpx2.get(f"{site}/jira/rest/api/3/issue/{key}/remotelink", auth=(EMAIL, TOKEN))
+    [found] = answer.json()
+    assert (found["object"]["url"], found["object"]["title"]) == (url, "Slack: DiskFull")
