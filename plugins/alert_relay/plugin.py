@@ -254,9 +254,10 @@ class AlertRelay(
 
     def health(self, ctx: Context) -> Health:
         try:
-            return ctx.alerts.health()
+            found = ctx.alerts.health()
         except Permanent as exc:
             return Health(status="degraded", detail=str(exc))
+        return found if found.status != "ok" else self._scene(ctx).health()
 
 
 def _refuse_twice(state: GroupState, ctx: Context) -> None:

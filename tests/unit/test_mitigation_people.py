@@ -235,3 +235,11 @@ def test_the_command_lists_runs_and_what_may_run(kit: Kit) -> None:
     assert "Say `mitigations [status | runs" in kit.reply.text
     kit.command("/signalbox mitigations auto restart on", user="UANN")
     assert "may run by themselves: none" in kit.reply.text
+
+
+def test_health_tells_what_keeps_mitigations_from_running(kit: Kit) -> None:
+    assert kit.health().status == "ok"
+    kit.command("/signalbox mitigations stop we look", user="UANN")
+    assert "Mitigations: stop (we look, by uann)" in kit.health().detail
+    with kit_with(declared(executor="shell")) as other:
+        assert "Mitigations name the executor 'shell', which is not installed." in other.health().detail

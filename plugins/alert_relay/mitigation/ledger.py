@@ -99,7 +99,8 @@ class Ledger:
             raise Transient(f"The run {moved.id[:8]} was changed by somebody else; it is looked at again.")
         claimed = found.data["claimed_by"] if found else self._ctx.event.id
         data = {**moved.model_dump(mode="json"), "claimed_by": claimed}
-        tx.documents.put(_key(moved.id), data, version=found.version if found else 0)
+        if not tx.documents.put(_key(moved.id), data, version=found.version if found else 0):
+            raise Transient(f"The run {moved.id[:8]} was changed by somebody else; it is looked at again.")
         self._index(tx, moved)
         for step in moved.transitions[len(known.transitions) if known else 0 :]:
             fact = _fact(moved, step.to, step.by, step.text)

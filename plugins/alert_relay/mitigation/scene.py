@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
 
-from bot.core.errors import SignalboxError
-from bot.plugin import AlertGroup, Context, Message, Permanent, Refused, Transient
+from bot.core.errors import ConfigError, SignalboxError
+from bot.plugin import AlertGroup, Context, Health, Message, Permanent, Refused, Transient
 from plugins.alert_relay import history, memory, truth
 from plugins.alert_relay.mitigation import actuator, switch, telling, templates, verification
 from plugins.alert_relay.mitigation.actuator import Actuator
@@ -58,6 +58,22 @@ class Scene:
                 check="registered",
             )
         return found
+
+    def health(self) -> Health:
+        """Whether every mitigation could run: its executor is installed, and nothing is stopped."""
+        try:
+            missing = sorted({m.executor for m in self.rules.mitigations} - set(self.ctx.executors))
+        except ConfigError as exc:
+            return Health(status="degraded", detail=str(exc))
+        if missing:
+            words = f"Mitigations name the executor {missing[0]!r}, which is not installed."
+            return Health(status="degraded", detail=f"{words} Install it, or correct [[mitigations]].")
+        held = self.switch() if self.rules.mitigations else Switch("run")
+        if held.mode != "run":
+            return Health(
+                status="degraded", detail=f"Mitigations: {held.mode} ({held.reason}). {held.remedy}"
+            )
+        return Health()
 
     # -- what is so now ----------------------------------------------------------------------------
 
