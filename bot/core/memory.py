@@ -46,7 +46,8 @@ class Records:
         self._event_id = event_id
         self._clock = clock
 
-    def append(self, kind: str, subject: str, data: dict[str, Any]) -> Record:
+    def append(self, kind: str, subject: str, data: dict[str, Any], *, durable: bool = True) -> Record:
+        """Write a fact down; with `durable=False` a power cut may undo it, as `Database.write` says."""
         record = Record(new_id(), kind, subject, self._event_id, self._clock(), data)
         values = {
             "id": record.id,
@@ -57,7 +58,7 @@ class Records:
             "at": record.at,
             "data": data,
         }
-        with self._db.write() as tx:
+        with self._db.write(durable=durable) as tx:
             tx.execute(insert(records).values(**values))
         return record
 
@@ -139,11 +140,16 @@ class Documents:
             rows = tx.execute(query.order_by(documents.c.key))
             return [Document(row.key, row.version, row.data, row.updated_at) for row in rows]
 
-    def put(self, key: str, data: dict[str, Any], *, version: int | None = None) -> bool:
-        """Store `data`. With `version` (0: must not exist yet) only if nobody was faster; says whether."""
+    def put(
+        self, key: str, data: dict[str, Any], *, version: int | None = None, durable: bool = True
+    ) -> bool:
+        """Store `data`. With `version` (0: must not exist yet) only if nobody was faster; says whether.
+
+        With `durable=False` a power cut may undo it: for what handling the event once more puts right.
+        """
         now = self._clock()
         row = {"plugin": self._plugin, "key": key, "version": 1, "data": data, "updated_at": now}
-        with self._db.write() as tx:
+        with self._db.write(durable=durable) as tx:
             if version is not None and version > 0:
                 changed = update(documents).where(*self._is(key), documents.c.version == version)
                 values = {"data": data, "version": version + 1, "updated_at": now}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, and_, or_, select, update
+from sqlalchemy import Row, and_, case, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bot.core.database import Database
@@ -50,14 +50,11 @@ class StoredMessages:
 
     def sent(self, key: str, channel: str, ts: str, sent_hash: str, wanted_at: datetime) -> None:
         """Note what was sent; stays dirty when newer content was wanted meanwhile."""
-        values = {"channel": channel, "ts": ts, "sent_hash": sent_hash}
+        is_newest = messages.c.wanted_at <= wanted_at
+        values: dict[str, Any] = {"channel": channel, "ts": ts, "sent_hash": sent_hash}
+        values["dirty"] = case((is_newest, 0), else_=messages.c.dirty)
         with self._db.write() as tx:
             tx.execute(update(messages).where(messages.c.key == key).values(**values))
-            tx.execute(
-                update(messages)
-                .where(messages.c.key == key, messages.c.wanted_at <= wanted_at)
-                .values(dirty=0)
-            )
 
     def touch(self, key: str) -> None:
         """The content is the same but looks different now (a button was claimed): send it again.
@@ -83,14 +80,14 @@ class StoredMessages:
         sender, now = new_id(), self._clock()
         free = or_(messages.c.sender.is_(None), messages.c.sender_until < now)
         mine = and_(messages.c.key == key, messages.c.sender == sender)
-        with self._db.write() as tx:
+        with self._db.write(durable=False) as tx:
             claim = update(messages).where(messages.c.key == key, free)
             taken = tx.execute(claim.values(sender=sender, sender_until=now + ttl)).rowcount == 1
         try:
             yield taken
         finally:
             if taken:
-                with self._db.write() as tx:
+                with self._db.write(durable=False) as tx:
                     tx.execute(update(messages).where(mine).values(sender=None, sender_until=None))
 
     def lost(self, key: str) -> None:

@@ -22,6 +22,6 @@ def put(documents: Documents, name: str, key: str, *, wanted: bool = True) -> No
         if wanted == (key in keys):
             return
         keys ^= {key}
-        if documents.put(part, {"keys": sorted(keys)}, version=found.version if found else 0):
+        if documents.put(part, {"keys": sorted(keys)}, version=found.version if found else 0, durable=False):
             return
     raise Transient(f"The list {name!r} is being changed by too many workers at once.")

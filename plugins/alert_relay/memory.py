@@ -1,4 +1,7 @@
-"""Where the state of groups is kept between events; writers that meet try again on the newest."""
+"""Where the state of groups is kept between events; writers that meet try again on the newest.
+
+What is written here need not survive a power cut: the event that brought it about would be handled again.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,7 @@ def change(ctx: Context, key: str, apply: Change) -> GroupState | None:
         after = apply(before)
         if after is None or after == before:
             return before
-        if ctx.documents.put(f"group:{key}", after.model_dump(mode="json"), version=version):
+        if ctx.documents.put(f"group:{key}", after.model_dump(mode="json"), version=version, durable=False):
             _track(ctx, after)
             return after
     raise Transient(f"The alert group {key} is being changed by too many workers at once.")
@@ -36,7 +39,9 @@ def change(ctx: Context, key: str, apply: Change) -> GroupState | None:
 def note_place(ctx: Context, state: GroupState, version: int) -> bool:
     """Keep where its message stands, unless somebody was faster; that alone is nothing to show."""
     placed = state.model_copy(update={"placed": version + 1})
-    return ctx.documents.put(f"group:{state.key}", placed.model_dump(mode="json"), version=version)
+    return ctx.documents.put(
+        f"group:{state.key}", placed.model_dump(mode="json"), version=version, durable=False
+    )
 
 
 def many(ctx: Context, keys: Iterable[str]) -> list[GroupState]:
@@ -83,5 +88,5 @@ def note_once(ctx: Context, kind: str, subject: str, data: dict[str, Any]) -> bo
     """Write a fact down; False when an earlier attempt at this event did."""
     if is_noted(ctx, kind, subject):
         return False
-    ctx.records.append(kind, subject, data)
+    ctx.records.append(kind, subject, data, durable=False)
     return True
