@@ -21,6 +21,7 @@ from bot.core.audit_chain import ChainReport, Head, Link
 from bot.core.database import Storage
 from bot.core.events import utc_now
 from bot.core.tables import audit, audit_head, microseconds
+from bot.core.texts import storable, storable_json
 
 AuditOutcome = Literal["done", "refused", "failed"]
 _BATCH = 1000
@@ -92,9 +93,9 @@ class Audit:
     ) -> dict[str, Any]:
         return {
             "at": self.clock(),
-            "actor": actor[:120],
-            "action": action[:120],
-            "subject": subject[:255],
+            "actor": storable(actor[:120]),
+            "action": storable(action[:120]),
+            "subject": storable(subject[:255]),
             "outcome": outcome,
             "before": _as_json(before),
             "after": _as_json(after),
@@ -196,7 +197,7 @@ _TOMBSTONE = {
 
 def _as_json(value: Any) -> Any:
     """As it will come back from the database: keys are text, tuples are lists."""
-    return None if value is None else json.loads(json.dumps(value))
+    return None if value is None else json.loads(storable_json(value))
 
 
 def _seal(head: Head, row: dict[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.pool import StaticPool
 
 from bot.core.errors import Transient
+from bot.core.texts import storable_json
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _BUSY_SECONDS = 10
@@ -129,10 +130,15 @@ def _translated(engine: Engine) -> Iterator[None]:
 def _engine(url: str) -> Engine:
     if not url.startswith("sqlite"):
         url = url.replace("postgresql://", "postgresql+psycopg://", 1)
-        engine = create_engine(url, pool_pre_ping=True, pool_size=5, max_overflow=10)
+        engine = create_engine(
+            url, json_serializer=storable_json, pool_pre_ping=True, pool_size=5, max_overflow=10
+        )
         event.listen(engine, "begin", _begin_postgresql)
         return engine
-    options: dict[str, Any] = {"connect_args": {"timeout": _BUSY_SECONDS, "check_same_thread": False}}
+    options: dict[str, Any] = {
+        "connect_args": {"timeout": _BUSY_SECONDS, "check_same_thread": False},
+        "json_serializer": storable_json,
+    }
     if url in {"sqlite://", "sqlite:///:memory:"}:
         options["poolclass"] = StaticPool
     engine = create_engine(url, **options)

@@ -10,6 +10,8 @@ from typing import Any
 import uuid_utils
 from pydantic import BaseModel, ConfigDict, Field
 
+from bot.core.texts import storable_key
+
 
 def new_id() -> str:
     """A time-ordered unique id (UUID version 7, RFC 9562) as 32 hex digits."""
@@ -38,6 +40,9 @@ class DedupeKey:
     key: str
     window: float = 25 * 3600.0
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", storable_key(self.key))
+
 
 @dataclass(frozen=True, slots=True)
 class NewEvent:
@@ -58,6 +63,10 @@ class NewEvent:
     dead: str | None = None
     """Why it can't be handled; such an event goes straight to the dead letters."""
     id: str = field(default_factory=new_id)
+
+    def __post_init__(self) -> None:
+        if self.serial is not None:
+            object.__setattr__(self, "serial", storable_key(self.serial))
 
     def run_ids(self) -> list[tuple[str, tuple[str, str]]]:
         """Each run's id with its handler and queue; derived, so that it is known before the commit."""

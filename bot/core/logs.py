@@ -18,6 +18,7 @@ from bot.core.settings import Settings
 
 _SECRET_KEY = re.compile(r"token|secret|password|authorization|cookie|api_key|signature", re.IGNORECASE)
 _SHORTEST_SECRET = 6
+_OURS = {"exception", "timestamp", "level"}
 MASK = "***"
 
 
@@ -38,14 +39,16 @@ def configure_logs(settings: Settings, secrets: Iterable[str] = ()) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    renderer: Processor = (
-        structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(colors=True)
+    renderers: list[Processor] = (
+        [structlog.processors.JSONRenderer()]
+        if as_json
+        else [_one_line, structlog.dev.ConsoleRenderer(colors=True)]
     )
     handler = logging.StreamHandler()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers],
         )
     )
     root = logging.getLogger()
@@ -62,6 +65,15 @@ def configure_logs(settings: Settings, secrets: Iterable[str] = ()) -> None:
         "celery.worker.strategy",
     ):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def _one_line(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    """On a terminal a text from outside must neither begin a line of its own nor steer the terminal."""
+    return {k: v if k in _OURS or not isinstance(v, str) else _tamed(v) for k, v in event.items()}
+
+
+def _tamed(text: str) -> str:
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def _mask(secrets: frozenset[str]) -> Processor:

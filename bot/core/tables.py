@@ -26,6 +26,8 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
+from bot.core.texts import storable
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -47,6 +49,21 @@ class Instant(TypeDecorator[datetime]):
         return None if value is None else datetime.fromtimestamp(value / 1_000_000, UTC)
 
 
+class Words(TypeDecorator[str]):
+    """Text from anywhere, as a database takes it."""
+
+    impl = String
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Any) -> str | None:  # noqa: ARG002
+        return None if value is None else storable(value)
+
+
+class LongWords(Words):
+    impl = Text
+    cache_ok = True
+
+
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -58,12 +75,12 @@ metadata = MetaData(
 events = Table(
     "events",
     metadata,
-    Column("id", String(32), primary_key=True),
-    Column("source", String(40), nullable=False),
-    Column("kind", String(80), nullable=False),
-    Column("subject", String(255), nullable=False),
-    Column("actor", String(120), nullable=False, default=""),
-    Column("serial", String(255)),
+    Column("id", Words(32), primary_key=True),
+    Column("source", Words(40), nullable=False),
+    Column("kind", Words(80), nullable=False),
+    Column("subject", Words(255), nullable=False),
+    Column("actor", Words(120), nullable=False, default=""),
+    Column("serial", Words(255)),
     Column("body", LargeBinary, nullable=False),
     Column("received_at", Instant, nullable=False),
     Index("ix_events_received_at", "received_at"),
@@ -74,16 +91,16 @@ events = Table(
 runs = Table(
     "runs",
     metadata,
-    Column("id", String(40), primary_key=True),  # the event's id and a number
-    Column("event_id", String(32), ForeignKey("events.id"), nullable=False, index=True),
-    Column("handler", String(120), nullable=False),
-    Column("queue", String(20), nullable=False),
-    Column("status", String(10), nullable=False),  # pending | leased | done | dead
+    Column("id", Words(40), primary_key=True),  # the event's id and a number
+    Column("event_id", Words(32), ForeignKey("events.id"), nullable=False, index=True),
+    Column("handler", Words(120), nullable=False),
+    Column("queue", Words(20), nullable=False),
+    Column("status", Words(10), nullable=False),  # pending | leased | done | dead
     Column("attempts", Integer, nullable=False, default=0),
     Column("due_at", Instant, nullable=False),
-    Column("owner", String(64)),
+    Column("owner", Words(64)),
     Column("lease_until", Instant),
-    Column("error", Text),
+    Column("error", LongWords),
     Column("finished_at", Instant),
     Index("ix_runs_status_due_at", "status", "due_at"),
     Index("ix_runs_finished_at", "finished_at"),
@@ -92,28 +109,28 @@ runs = Table(
 dedupe = Table(
     "dedupe",
     metadata,
-    Column("key", String(255), primary_key=True),
-    Column("event_id", String(32), nullable=False),
+    Column("key", Words(255), primary_key=True),
+    Column("event_id", Words(32), nullable=False),
     Column("expires_at", Instant, nullable=False, index=True),
 )
 
 serials = Table(
     "serials",
     metadata,
-    Column("key", String(255), primary_key=True),
-    Column("run_id", String(40), nullable=False),
+    Column("key", Words(255), primary_key=True),
+    Column("run_id", Words(40), nullable=False),
     Column("until", Instant, nullable=False),
 )
 
 steps = Table(
     "steps",
     metadata,
-    Column("event_id", String(32), ForeignKey("events.id"), nullable=False),
-    Column("name", String(160), nullable=False),  # "plugin.method/step"
-    Column("status", String(10), nullable=False),  # started | done | failed
-    Column("call", String(120), nullable=False),
+    Column("event_id", Words(32), ForeignKey("events.id"), nullable=False),
+    Column("name", Words(160), nullable=False),  # "plugin.method/step"
+    Column("status", Words(10), nullable=False),  # started | done | failed
+    Column("call", Words(120), nullable=False),
     Column("result", JSON),
-    Column("error", Text),
+    Column("error", LongWords),
     Column("started_at", Instant, nullable=False),
     Column("finished_at", Instant),
     PrimaryKeyConstraint("event_id", "name", name="pk_steps"),
@@ -124,18 +141,18 @@ audit = Table(
     metadata,
     Column("seq", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
     Column("at", Instant, nullable=False, index=True),
-    Column("actor", String(120), nullable=False),
-    Column("action", String(120), nullable=False),
-    Column("subject", String(255), nullable=False, index=True),
-    Column("outcome", String(20), nullable=False),  # done | refused | failed
+    Column("actor", Words(120), nullable=False),
+    Column("action", Words(120), nullable=False),
+    Column("subject", Words(255), nullable=False, index=True),
+    Column("outcome", Words(20), nullable=False),  # done | refused | failed
     Column("before", JSON),
     Column("after", JSON),
-    Column("event_id", String(32), index=True),
+    Column("event_id", Words(32), index=True),
     # The hash chain (bot/core/audit_chain.py): place, salt (none once erased), digest of the content, hash.
     Column("position", BigInteger),
-    Column("salt", String(32)),
-    Column("digest", String(64)),
-    Column("hash", String(64)),
+    Column("salt", Words(32)),
+    Column("digest", Words(64)),
+    Column("hash", Words(64)),
     Index("ix_audit_position", "position", unique=True),
 )
 
@@ -145,20 +162,20 @@ audit_head = Table(
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("position", BigInteger, nullable=False),
-    Column("hash", String(64), nullable=False),
+    Column("hash", Words(64), nullable=False),
 )
 
 # Changes, incidents, events and requests as they stand; every version of them is in the audit chain.
 service_records = Table(
     "service_records",
     metadata,
-    Column("id", String(32), primary_key=True),
-    Column("type", String(20), nullable=False),
-    Column("status", String(20), nullable=False),
+    Column("id", Words(32), primary_key=True),
+    Column("type", Words(20), nullable=False),
+    Column("status", Words(20), nullable=False),
     Column("version", Integer, nullable=False),
-    Column("plugin", String(40), nullable=False),
-    Column("key", String(255), nullable=False),
-    Column("event_id", String(32), index=True),
+    Column("plugin", Words(40), nullable=False),
+    Column("key", Words(255), nullable=False),
+    Column("event_id", Words(32), index=True),
     Column("opened_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
     Column("body", JSON, nullable=False),
@@ -170,10 +187,10 @@ service_records = Table(
 api_tokens = Table(
     "api_tokens",
     metadata,
-    Column("id", String(32), primary_key=True),
-    Column("name", String(80), nullable=False),
-    Column("scope", String(10), nullable=False),
-    Column("hash", String(64), nullable=False),
+    Column("id", Words(32), primary_key=True),
+    Column("name", Words(80), nullable=False),
+    Column("scope", Words(10), nullable=False),
+    Column("hash", Words(64), nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False),
     Column("revoked_at", Instant),
@@ -183,12 +200,12 @@ api_tokens = Table(
 buttons = Table(
     "buttons",
     metadata,
-    Column("id", String(32), primary_key=True),
-    Column("plugin", String(40), nullable=False),
-    Column("action", String(80), nullable=False),
-    Column("label", String(80), nullable=False),
+    Column("id", Words(32), primary_key=True),
+    Column("plugin", Words(40), nullable=False),
+    Column("action", Words(80), nullable=False),
+    Column("label", Words(80), nullable=False),
     Column("args", JSON, nullable=False),
-    Column("claim_group", String(255), nullable=False),
+    Column("claim_group", Words(255), nullable=False),
     Column("once", Integer, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False, index=True),
@@ -198,28 +215,28 @@ buttons = Table(
 claims = Table(
     "claims",
     metadata,
-    Column("claim_group", String(255), primary_key=True),
-    Column("button_id", String(32), nullable=False),
-    Column("event_id", String(32), nullable=False, index=True),
-    Column("user_id", String(40), nullable=False),
-    Column("label", String(80), nullable=False),
-    Column("status", String(10), nullable=False),  # running | done
-    Column("outcome", Text, nullable=False, default=""),
+    Column("claim_group", Words(255), primary_key=True),
+    Column("button_id", Words(32), nullable=False),
+    Column("event_id", Words(32), nullable=False, index=True),
+    Column("user_id", Words(40), nullable=False),
+    Column("label", Words(80), nullable=False),
+    Column("status", Words(10), nullable=False),  # running | done
+    Column("outcome", LongWords, nullable=False, default=""),
     Column("claimed_at", Instant, nullable=False),
 )
 
 messages = Table(
     "messages",
     metadata,
-    Column("key", String(255), primary_key=True),
-    Column("channel", String(40), nullable=False),
-    Column("ts", String(40)),
-    Column("thread_ts", String(40)),  # where its first post belongs, for a message that lives in a thread
+    Column("key", Words(255), primary_key=True),
+    Column("channel", Words(40), nullable=False),
+    Column("ts", Words(40)),
+    Column("thread_ts", Words(40)),  # where its first post belongs, for a message that lives in a thread
     Column("wanted", JSON, nullable=False),
     Column("wanted_at", Instant, nullable=False),
-    Column("sent_hash", String(64)),
+    Column("sent_hash", Words(64)),
     Column("dirty", Integer, nullable=False, default=0),
-    Column("sender", String(32)),  # who sends it right now, and until when that word counts
+    Column("sender", Words(32)),  # who sends it right now, and until when that word counts
     Column("sender_until", Instant),
     Index("ix_messages_channel_ts", "channel", "ts"),
     Index("ix_messages_dirty", "dirty"),
@@ -229,11 +246,11 @@ messages = Table(
 records = Table(
     "records",
     metadata,
-    Column("id", String(32), primary_key=True),
-    Column("plugin", String(40), nullable=False),
-    Column("kind", String(40), nullable=False),
-    Column("subject", String(255), nullable=False),
-    Column("event_id", String(32)),
+    Column("id", Words(32), primary_key=True),
+    Column("plugin", Words(40), nullable=False),
+    Column("kind", Words(40), nullable=False),
+    Column("subject", Words(255), nullable=False),
+    Column("event_id", Words(32)),
     Column("at", Instant, nullable=False),
     Column("data", JSON, nullable=False),
     Index("ix_records_plugin_kind_at", "plugin", "kind", "at"),
@@ -243,8 +260,8 @@ records = Table(
 documents = Table(
     "documents",
     metadata,
-    Column("plugin", String(40), nullable=False),
-    Column("key", String(255), nullable=False),
+    Column("plugin", Words(40), nullable=False),
+    Column("key", Words(255), nullable=False),
     Column("version", Integer, nullable=False),
     Column("data", JSON, nullable=False),
     Column("updated_at", Instant, nullable=False),
@@ -254,7 +271,7 @@ documents = Table(
 schedules = Table(
     "schedules",
     metadata,
-    Column("handler", String(120), primary_key=True),
+    Column("handler", Words(120), primary_key=True),
     Column("last_due_at", Instant, nullable=False),
     Column("paused", Integer, nullable=False, default=0),
 )

@@ -1,0 +1,46 @@
+r"""Texts from strangers as a database takes them: no NUL, no lone surrogates, keys of bounded length.
+
+JSON may hold both (\u0000, \ud800), PostgreSQL takes neither, and one such delivery would fail the whole
+transaction that it shares with others.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from typing import Any
+
+_KEPT = 190
+_SUSPECT = re.compile(r"\\u(?:0000|d[89a-f])")
+
+
+def storable(text: str) -> str:
+    """The text itself, but for what no database stores: those characters become U+FFFD."""
+    if text.isascii() and "\0" not in text:
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "\ufffd")
+
+
+def storable_key(text: str, limit: int = 255) -> str:
+    """As `storable`; of one that is too long the end is replaced by its hash, so that keys stay different."""
+    clean = storable(text)
+    if len(clean) <= limit:
+        return clean
+    return f"{clean[:_KEPT]}#{hashlib.sha256(clean.encode()).hexdigest()}"[:limit]
+
+
+def storable_json(value: Any) -> str:
+    """As JSON, ASCII only; texts within it as `storable` makes them."""
+    written = json.dumps(value)
+    if _SUSPECT.search(written):  # also true for a whole pair of surrogates, which is kept
+        return json.dumps(_cleaned(json.loads(written)))
+    return written
+
+
+def _cleaned(value: Any) -> Any:
+    if isinstance(value, str):
+        return storable(value)
+    if isinstance(value, dict):
+        return {storable(key): _cleaned(inner) for key, inner in value.items()}
+    return [_cleaned(inner) for inner in value] if isinstance(value, list) else value
