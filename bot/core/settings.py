@@ -110,8 +110,24 @@ class NlpSettings(_Section):
 
 
 class ChurnSettings(_Section):
-    """The process that scores customers for POST /api/churn/score."""
+    """Churn: where the tables come from, what acting costs, and the process for POST /api/churn/score."""
 
+    source: str = Field(
+        "", description="Folder with customers, subscriptions, usage, invoices and tickets as CSV or Parquet."
+    )
+    horizon_days: int = Field(90, ge=7, description="A customer who leaves within so many days has churned.")
+    embargo_days: int = Field(
+        7, ge=0, description="Days after the cut that are left out: nobody could act in them."
+    )
+    contact_cost: float = Field(1.0, ge=0, description="What it costs to contact a customer.")
+    offer_cost: float = Field(10.0, ge=0, description="What an offer costs that a customer takes.")
+    accept_share: float = Field(
+        0.3, gt=0, le=1, description="Share of leavers who stay when they get the offer."
+    )
+    value_months: float = Field(12.0, gt=0, description="Months of monthly value that a saved customer is worth.")
+    promote: Literal["gate", "button"] = Field(
+        "button", description="gate: a challenger that passes serves at once; button: somebody says so."
+    )
     url: str = Field("", description="Where the web process finds it; empty: http://<host>:<port>.")
     host: str = Field(
         "127.0.0.1", description="Address it listens on. It asks for no token: keep it private."

@@ -1,0 +1,1 @@
+"""The ensemble as it serves: plain files and arithmetic. Nothing here imports what training needs."""

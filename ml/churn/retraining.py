@@ -1,0 +1,103 @@
+"""When to train anew: by schedule, when the champion got worse, or when its probabilities stop adding up.
+
+Drift alone never retrains; it opens an event. Pure functions; outcomes arrive late, so they are of past runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Labels = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """`drop`: of the AUC against promotion; `least`: outcomes needed before anything is said."""
+
+    every: timedelta = timedelta(days=7)
+    drop: float = 0.03
+    least: int = 300
+    sigmas: float = 3.0
+    drift: float = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    kind: str
+    words: str
+    retrains: bool
+
+
+def reasons(
+    policy: Policy,
+    *,
+    now: datetime,
+    trained_at: datetime,
+    promised_auc: float,
+    probabilities: Floats,
+    labels: Labels,
+    drift: Mapping[str, float],
+) -> list[Reason]:
+    """Args:
+    probabilities: what the champion said [rows], with the outcomes `labels` [rows] known since.
+    drift: population stability index of each feature against training.
+    """
+    return [
+        *_schedule(policy, now, trained_at),
+        *_degradation(policy, promised_auc, probabilities, labels),
+        *_calibration(policy, probabilities, labels),
+        *(
+            Reason("drift", f"{name} has shifted: PSI {value:.2f}.", retrains=False)
+            for name, value in sorted(drift.items())
+            if value >= policy.drift
+        ),
+    ]
+
+
+def _schedule(policy: Policy, now: datetime, trained_at: datetime) -> list[Reason]:
+    if now - trained_at < policy.every:
+        return []
+    return [Reason("schedule", f"The champion was trained on {trained_at:%Y-%m-%d}.", retrains=True)]
+
+
+def _degradation(policy: Policy, promised: float, probabilities: Floats, labels: Labels) -> list[Reason]:
+    """The upper end of the AUC's interval has fallen below what was promised, less the drop that is borne."""
+    if not _enough(policy, labels):
+        return []
+    auc, error = auc_with_error(probabilities, labels)
+    if auc + 1.645 * error >= promised - policy.drop:
+        return []
+    words = f"AUC {auc:.3f} on {len(labels)} outcomes; {promised:.3f} when it was promoted."
+    return [Reason("degradation", words, retrains=True)]
+
+
+def _calibration(policy: Policy, probabilities: Floats, labels: Labels) -> list[Reason]:
+    """More or fewer left than the probabilities add up to, by more than chance explains."""
+    if not _enough(policy, labels):
+        return []
+    expected, spread = probabilities.sum(), np.sqrt((probabilities * (1 - probabilities)).sum())
+    gap = (labels.sum() - expected) / max(spread, 1e-9)
+    if abs(gap) <= policy.sigmas:
+        return []
+    words = f"{int(labels.sum())} left, {expected:.0f} were expected ({gap:+.1f} sigma)."
+    return [Reason("calibration", words, retrains=True)]
+
+
+def _enough(policy: Policy, labels: Labels) -> bool:
+    return len(labels) >= policy.least and 10 <= labels.sum() <= len(labels) - 10
+
+
+def auc_with_error(probabilities: Floats, labels: Labels) -> tuple[float, float]:
+    """The AUC and its standard error (Hanley and McNeil, 1982)."""
+    inside, outside = probabilities[labels == 1], np.sort(probabilities[labels == 0])
+    below = np.searchsorted(outside, inside, "left") + np.searchsorted(outside, inside, "right")
+    auc = float(below.mean() / (2 * len(outside)))
+    q1, q2 = auc / (2 - auc), 2 * auc * auc / (1 + auc)
+    spread = auc * (1 - auc) + (len(inside) - 1) * (q1 - auc**2) + (len(outside) - 1) * (q2 - auc**2)
+    return auc, float(np.sqrt(max(spread, 0.0) / (len(inside) * len(outside))))

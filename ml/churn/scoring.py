@@ -1,0 +1,50 @@
+"""Scores every customer on a day and leaves a run behind."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ml.churn import champion, runs
+from ml.churn.features import local
+from ml.churn.runs import Run
+from ml.churn.store import Loaded
+
+REASONS_FOR = 1000
+
+
+def score(data: Loaded, folder: Path, *, top: int = REASONS_FOR, threads: int = 2) -> Run:
+    """Score with the champion; the run appears at once and whole, most money at risk first.
+
+    Raises:
+        ModelUnavailableError, ModelTamperedError: the last good run stays.
+    """
+    model = champion.load(folder, threads)
+    manifest = model.ensemble.manifest
+    table = local.features(data.frames, data.as_of)
+    scored = model.table(table.to_dict(as_series=False), len(table), top)
+    ordered = sorted(scored, key=lambda customer: -customer.value_at_risk)
+    currencies = table["currency"].drop_nulls().unique().to_list()
+    run = Run(
+        run_id=f"{data.as_of}-{secrets.token_hex(4)}",
+        as_of=data.as_of,
+        created_at=datetime.now(UTC),
+        engine="local",
+        model_version=model.version,
+        model_digest=model.ensemble.digest,
+        data_hash=data.sha256,
+        base_rate=manifest.facts.base_rate,
+        threshold=manifest.threshold,
+        currency=currencies[0] if currencies else "",
+        customers=len(ordered),
+        quality="passed",
+        notes=_notes(manifest.facts.name, data),
+    )
+    return runs.write(folder, run, ordered)
+
+
+def _notes(name: str, data: Loaded) -> tuple[str, ...]:
+    simulated = data.frames["customers"]["name"].str.starts_with("Simulated ").all()
+    notes = (f"Scored by {name} on facts before {data.as_of}.",)
+    return (*notes, "SIMULATED customers.") if simulated else notes

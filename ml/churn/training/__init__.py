@@ -1,0 +1,1 @@
+"""What makes a model: folds, members, stack, threshold, checks. It needs the training extra."""

@@ -1,0 +1,392 @@
+"""signalbox churn and signalbox models: from tables to scores. Heavy imports happen when a command runs."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bot.cli.local import load_local
+from bot.core.errors import ConfigError
+from bot.core.settings import Settings
+
+if TYPE_CHECKING:
+    from ml.churn.model.artifact import Costs
+    from ml.churn.store import Loaded
+    from ml.churn.training.dataset import Dataset
+    from ml.churn.training.train import Trained
+
+app = typer.Typer(no_args_is_help=True, help="Churn: read tables in, train, score.")
+models_app = typer.Typer(no_args_is_help=True, help="Churn models: which serves, promote, roll back.")
+DAY = "%Y-%m-%d"
+AsOf = Annotated[
+    datetime | None, typer.Option(formats=[DAY], help="The first day that is not known; default: today.")
+]
+_DEMO_WEEKS = 90
+
+
+@app.command()
+def etl(
+    source: Annotated[Path | None, typer.Argument(help="Raw tables; default: churn.source.")] = None,
+    as_of: AsOf = None,
+) -> None:
+    """Read the raw tables, check them and keep them. Exits with 1 when the data can't be used."""
+    settings = load_local().settings
+    with _sentences():
+        _etl(_source(source, settings), _folder(settings), _day(as_of))
+
+
+@app.command()
+def audit() -> None:
+    """Look for leaks: would a model be judged by what it can't know? Exits with 1 when one is found."""
+    from ml.churn.training import audit as auditor  # noqa: PLC0415
+
+    settings = load_local().settings
+    with _sentences():
+        _, data = _dataset(settings)
+        findings = auditor.audit(data)
+    for finding in findings:
+        typer.echo(f"{finding.check}: {finding.words}")
+    if any(finding.blocks for finding in findings):
+        raise typer.Exit(1)
+    typer.echo(f"No leak found in {len(data.labels)} examples at {len(data.cuts)} cuts.")
+
+
+@app.command()
+def train() -> None:
+    """Train on the tables that were read in: audit, evaluation on the newest cut, MLflow run, gate."""
+    settings = load_local().settings
+    with _sentences(), _progress() as say:
+        loaded, data = _dataset(settings)
+        _train(settings, loaded, data, say)
+
+
+@app.command()
+def score(
+    source: Annotated[Path | None, typer.Option(help="Read these tables in first.")] = None,
+    as_of: AsOf = None,
+) -> None:
+    """Score every customer with the champion and leave a run for the digest."""
+    settings = load_local().settings
+    chosen = source or (Path(settings.churn.source) if settings.churn.source else None)
+    with _sentences():
+        if chosen:
+            _etl(chosen, _folder(settings), _day(as_of))
+        _score(settings)
+
+
+@app.command()
+def evaluate() -> None:
+    """What the champion says of the newest cut with known outcomes, which it may have learned from."""
+    from ml.churn import champion  # noqa: PLC0415
+    from ml.churn.training import metrics  # noqa: PLC0415
+    from ml.churn.training.train import split  # noqa: PLC0415
+
+    settings = load_local().settings
+    with _sentences():
+        model = champion.load(_folder(settings))
+        _, test = split(_dataset(settings)[1])
+        said = model.ensemble.probabilities(test.matrix)
+    typer.echo(f"{model.version} on {len(test.labels)} customers at {test.cuts[-1]}")
+    _scores(metrics.scores(said, test.labels), metrics.intervals(said, test.labels))
+
+
+@app.command()
+def features() -> None:
+    """List what a model is told of a customer: unit, source and the words used for it as a reason."""
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    from ml.churn.features.specification import FEATURES, Aggregate  # noqa: PLC0415
+
+    table = Table("feature", "unit", "from", "as a reason")
+    for feature in FEATURES:
+        source = (
+            f"{feature.table}.{feature.column or '*'}, {feature.operation}"
+            + (f", {feature.days} days" if feature.days else "")
+            if isinstance(feature, Aggregate)
+            else f"{feature.above} / {feature.below}"
+        )
+        table.add_row(feature.name, feature.unit, source, feature.words.more if feature.words else "")
+    Console().print(table)
+
+
+@app.command()
+def demo(
+    customers: Annotated[int, typer.Option(help="How many to simulate.", min=300, max=200_000)] = 3000,
+    seed: Annotated[int, typer.Option(help="Another seed, other customers.")] = 7,
+) -> None:
+    """See it all with SIMULATED customers: tables, checks, leak audit, training, scores."""
+    from ml.churn import reading, simulate  # noqa: PLC0415
+
+    settings = load_local().settings
+    folder, today = _folder(settings), _day(None)
+    with _sentences(), _progress() as say:
+        say("simulating", 0.0)
+        raw = folder / "demo"
+        reading.write(simulate.tables(customers, _DEMO_WEEKS, today, seed), raw)
+        _etl(raw, folder, today)
+        loaded, data = _dataset(settings)
+        _train(settings, loaded, data, say, quick=True)
+        _score(settings)
+    typer.echo("Now type `/signalbox churn` in Slack, or let the digest come on its schedule.")
+
+
+@models_app.command("list")
+def list_models() -> None:
+    """List trained models, the one that serves, and how each did on the newest cut of its day."""
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    from ml.churn import registry  # noqa: PLC0415
+    from ml.churn.errors import ModelUnavailableError  # noqa: PLC0415
+
+    folder = _folder(load_local().settings)
+    with _sentences():
+        found = registry.models(folder)
+        try:
+            serving = registry.champion(folder)
+        except ModelUnavailableError:
+            serving = None
+    waiting = registry.challenger(folder)
+    table = Table("model", "role", "trained", "AUC", "log-loss", "examples")
+    for place, manifest in found:
+        role = "champion" if place == serving else "challenger" if place == waiting else ""
+        measured = manifest.facts.metrics
+        table.add_row(
+            place.name, role, manifest.facts.created, f"{measured.get('auc', 0):.4f}",
+            f"{measured.get('log_loss', 0):.4f}", f"{manifest.facts.examples}",
+        )  # fmt: skip
+    Console().print(table)
+
+
+@models_app.command()
+def promote(
+    model: Annotated[str, typer.Argument(help="Name of a model; default: the challenger.")] = "",
+    force: Annotated[bool, typer.Option("--force", help="Although the gate did not pass it.")] = False,  # noqa: FBT002
+    why: Annotated[str, typer.Option(help="Kept with the promotion.")] = "",
+) -> None:
+    """Let a model serve, if the gate passed it."""
+    from ml.churn import registry  # noqa: PLC0415
+    from ml.churn.errors import WorseModelError  # noqa: PLC0415
+
+    settings = load_local().settings
+    folder = _folder(settings)
+    with _sentences():
+        place = registry.home(folder) / model if model else registry.challenger(folder)
+        if place is None or not place.is_dir():
+            raise ConfigError(f"There is no model {model!r} that waits; `signalbox models list` shows all.")
+        verdict = registry.verdict(folder, place)
+        if verdict is not None and not verdict["passed"] and not force:
+            raise WorseModelError(f"{verdict['words']} Pass --force to let it serve all the same.")
+        _promote(settings, place, why or ("forced" if force else "passed the gate"))
+
+
+@models_app.command()
+def rollback() -> None:
+    """Let the model serve again that served before."""
+    from ml.churn import registry  # noqa: PLC0415
+
+    settings = load_local().settings
+    with _sentences():
+        place = registry.rollback(_folder(settings), by=_actor())
+        _note(settings, "churn.model_rolled_back", place)
+    typer.echo(f"{place.name} serves again.")
+
+
+def _folder(settings: Settings) -> Path:
+    return settings.data_dir / "churn"
+
+
+def _source(given: Path | None, settings: Settings) -> Path:
+    if given is None and not settings.churn.source:
+        raise ConfigError("Name a folder of raw tables, or set churn.source, e.g. /srv/exports/churn.")
+    return given or Path(settings.churn.source)
+
+
+def _day(given: datetime | None) -> date:
+    return given.date() if given else datetime.now(UTC).date()
+
+
+def _actor() -> str:
+    return f"cli:{getpass.getuser()}"
+
+
+def _etl(source: Path, folder: Path, day: date) -> None:
+    from ml.churn import store  # noqa: PLC0415
+
+    report = store.etl(source, folder, day)
+    aside = sum(check.rows for check in report.checks if check.outcome == "set aside")
+    typer.echo(f"Data of {day}: {len(report.checks)} checks, {aside} rows set aside.")
+    if report.passed:
+        return
+    for check in report.broken:
+        typer.echo(f"{check.table}: {check.name}. {check.words} {check.todo}", err=True)
+    typer.echo(f"Nothing was changed; see {folder / 'quality' / f'{day}.md'}", err=True)
+    raise typer.Exit(1)
+
+
+def _dataset(settings: Settings) -> tuple[Loaded, Dataset]:
+    from ml.churn import store  # noqa: PLC0415
+    from ml.churn.training import dataset  # noqa: PLC0415
+
+    loaded = store.load(_folder(settings))
+    window = dataset.Window(settings.churn.horizon_days, settings.churn.embargo_days)
+    return loaded, dataset.build(loaded.frames, loaded.as_of, window)
+
+
+def _costs(settings: Settings) -> Costs:
+    from ml.churn.model.artifact import Costs  # noqa: PLC0415
+
+    churn = settings.churn
+    return Costs(
+        contact=churn.contact_cost,
+        offer=churn.offer_cost,
+        accept=churn.accept_share,
+        months=churn.value_months,
+    )
+
+
+def _train(
+    settings: Settings,
+    loaded: Loaded,
+    data: Dataset,
+    say: Callable[[str, float], None],
+    *,
+    quick: bool = False,
+) -> None:
+    from ml.churn import registry  # noqa: PLC0415
+    from ml.churn.training import train as training  # noqa: PLC0415
+    from ml.churn.training.fit import QUICK, Recipe  # noqa: PLC0415
+
+    folder = _folder(settings)
+    with tempfile.TemporaryDirectory(prefix="churn-") as scratch:
+        trained = training.train(
+            data, Path(scratch), name=f"churn-{loaded.as_of:%Y%m%d}", sha256=loaded.sha256,
+            costs=_costs(settings), recipe=QUICK if quick else Recipe(),
+            code_version=metadata.version("signalbox"), say=say,
+        )  # fmt: skip
+        kept = registry.keep(trained.folder, folder)
+    typer.echo(f"Trained {kept.name} on {len(data.labels)} examples, {data.labels.mean():.1%} of them left.")
+    _scores(trained.evaluation.scores, trained.evaluation.intervals)
+    _track(settings, trained, kept)
+    _gate(settings, trained, kept)
+
+
+def _track(settings: Settings, trained: Trained, kept: Path) -> None:
+    """The model is kept whatever becomes of its record."""
+    from ml.churn.errors import ModelUnavailableError  # noqa: PLC0415
+    from ml.churn.training import tracking  # noqa: PLC0415
+
+    home = settings.data_dir / "mlflow"
+    home.mkdir(parents=True, exist_ok=True)
+    uri = settings.mlflow.tracking_uri or f"sqlite:///{home.absolute() / 'mlflow.db'}"
+    try:
+        tracking.record(uri, home / "artifacts", trained, kept)
+    except ModelUnavailableError as exc:
+        typer.echo(str(exc), err=True)
+
+
+def _gate(settings: Settings, trained: Trained, kept: Path) -> None:
+    from ml.churn import champion, registry  # noqa: PLC0415
+    from ml.churn.errors import ModelUnavailableError  # noqa: PLC0415
+    from ml.churn.training import gate  # noqa: PLC0415
+
+    folder, found = _folder(settings), trained.evaluation
+    try:
+        serving = champion.load(folder)
+    except ModelUnavailableError:
+        _promote(settings, kept, "the first model")
+        return
+    old = serving.ensemble.probabilities(_as_known(serving.ensemble.manifest.columns.names, found.test))
+    verdict = gate.judge(found.probabilities, old, found.test.labels, found.test.segments)
+    registry.note_verdict(folder, kept, verdict.told() | {"against": serving.version})
+    typer.echo(verdict.words)
+    if verdict.passed and settings.churn.promote == "gate":
+        _promote(settings, kept, verdict.words)
+    elif verdict.passed:
+        typer.echo("Promote it with: signalbox models promote")
+
+
+def _as_known(names: tuple[str, ...], test: Dataset) -> Any:
+    """The test rows in the columns of an older model; what it does not know is left out."""
+    import numpy as np  # noqa: PLC0415
+
+    place = {name: at for at, name in enumerate(test.columns.names)}
+    empty = np.zeros(len(test.labels))
+    return np.column_stack([test.matrix[:, place[n]] if n in place else empty for n in names])
+
+
+def _promote(settings: Settings, place: Path, why: str) -> None:
+    from ml.churn import registry  # noqa: PLC0415
+
+    registry.promote(_folder(settings), place, by=_actor(), why=why)
+    _note(settings, "churn.model_promoted", place)
+    typer.echo(f"{place.resolve().name} serves now.")
+
+
+def _note(settings: Settings, action: str, place: Path) -> None:
+    """In the audit trail, where the product's database is."""
+    from bot.core.audit import Audit  # noqa: PLC0415
+    from bot.core.database import Database  # noqa: PLC0415
+
+    db = Database(settings.resolved_database_url())
+    try:
+        db.migrate()
+        Audit(db).record(_actor(), action, place.resolve().name)
+    finally:
+        db.close()
+
+
+def _score(settings: Settings) -> None:
+    from ml.churn import scoring, store  # noqa: PLC0415
+
+    folder = _folder(settings)
+    run = scoring.score(store.load(folder), folder)
+    typer.echo(f"Scored {run.customers} customers as of {run.as_of} with {run.model_version}: {run.run_id}")
+
+
+def _scores(found: dict[str, float], intervals: dict[str, tuple[float, float]]) -> None:
+    for name, value in found.items():
+        low, high = intervals.get(name, (value, value))
+        typer.echo(f"  {name:<18}{value:.4f}  ({low:.4f} to {high:.4f})")
+
+
+@contextmanager
+def _sentences() -> Iterator[None]:
+    """A fault of data or model ends the command with a sentence, as a wrong setting does."""
+    from ml.churn import errors  # noqa: PLC0415
+
+    known = (
+        errors.DataError,
+        errors.LeakError,
+        errors.ModelTamperedError,
+        errors.ModelUnavailableError,
+        errors.WorseModelError,
+    )
+    try:
+        yield
+    except known as exc:
+        raise ConfigError(str(exc)) from exc
+    except ImportError as exc:
+        raise ConfigError(f"The churn pipeline is not installed ({exc.name}). Run: make train-deps") from exc
+    except json.JSONDecodeError as exc:
+        raise ConfigError(f"A file of the churn folder is damaged: {exc}. Run etl and train anew.") from exc
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, float], None]]:
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import Progress  # noqa: PLC0415
+
+    with Progress(console=Console(stderr=True)) as bar:
+        task = bar.add_task("reading", total=1.0)
+        yield lambda what, share: bar.update(task, description=what, completed=share)
