@@ -1,0 +1,243 @@
+"""The whole chain on real programs: a fault, Prometheus, Alertmanager, two people, an executor, a verdict."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.conftest import free_port, wait_until
+from tests.e2e.product import ALICE, BOB, CAROL, Product, as_text
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+ALERTS = "C0ALERTS0"
+TOKEN = "a token that only Alertmanager knows"
+PROGRAMS = ("prometheus", "prometheus-alertmanager")
+
+
+class Shop:
+    """A small service with a fault switch, and a request that heals it once for each key."""
+
+    def __init__(self) -> None:
+        self.fault = False
+        self.heals: list[str] = []
+        shop = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                if self.path == "/metrics":
+                    ratio = 0.4 if shop.fault else 0.0
+                    self._answer(200, f'shop_errors_ratio{{service="checkout"}} {ratio}\n')
+                else:
+                    known = self.path.removeprefix("/runs/") in shop.heals
+                    self._answer(200, '{"state": "done"}' if known else '{"state": "absent"}')
+
+            def do_POST(self) -> None:
+                self.rfile.read(int(self.headers["Content-Length"] or 0))
+                signed = self.headers["X-Signalbox-Signature"].startswith("v1=")
+                shop.heals.append(self.headers["Idempotency-Key"])
+                shop.fault = False
+                self._answer(200 if signed else 401, "healed")
+
+            def _answer(self, status: int, body: str) -> None:
+                self.send_response(status)
+                self.send_header("Content-Type", "text/plain")
+                self.end_headers()
+                self.wfile.write(body.encode())
+
+            def log_message(self, *_: Any) -> None: ...
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.server.server_port}"
+
+
+PROMETHEUS = """
+global: {{scrape_interval: 1s, evaluation_interval: 1s}}
+rule_files: [{folder}/rules.yml]
+alerting: {{alertmanagers: [{{static_configs: [{{targets: ['127.0.0.1:{alertmanager}']}}]}}]}}
+scrape_configs: [{{job_name: shop, static_configs: [{{targets: ['{shop}']}}]}}]
+"""
+RULES = """
+groups:
+- name: shop
+  rules:
+  - alert: HighErrorRate
+    expr: shop_errors_ratio > 0.1
+    for: 1s
+    labels: {severity: critical}
+    annotations: {summary: "Orders of {{ $labels.service }} fail"}
+"""
+ALERTMANAGER = """
+route: {{receiver: chat, group_by: [alertname, service], group_wait: 1s, group_interval: 2s}}
+receivers:
+- name: chat
+  webhook_configs:
+  - url: {url}/webhooks/alertmanager
+    http_config: {{authorization: {{credentials: "{token}"}}}}
+"""
+SETTINGS = """
+[executors.http]
+hosts = ["{shop}"]
+secret = "the key that requests are signed with"
+
+[[mitigations]]
+name = "heal"
+title = "Heal checkout"
+match = {{ alertname = "HighErrorRate" }}
+executor = "http"
+approvals = 1
+[mitigations.parameters]
+url = "http://{shop}/heal/{{{{ labels.service }}}}"
+status_url = "http://{shop}/runs/{{key}}"
+target = "service/{{{{ labels.service }}}}"
+[mitigations.verify]
+query = 'shop_errors_ratio{{service="{{{{ labels.service }}}}"}}'
+threshold = 0.05
+settle = 1
+window = 60
+hold = 3
+step = 1
+
+[roles.oncall]
+members = ["{alice}", "{bob}"]
+permissions = ["alerts.*", "mitigation.*"]
+"""
+
+
+def start(folder: Path, *argv: str) -> subprocess.Popen[bytes]:
+    log = (folder / f"{Path(argv[0]).name}.log").open("wb")
+    return subprocess.Popen(argv, stdout=log, stderr=subprocess.STDOUT, cwd=folder)
+
+
+def is_ready(url: str) -> bool:
+    try:
+        return httpx2.get(f"{url}/-/ready", timeout=2).status_code == 200
+    except httpx2.HTTPError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Product, Shop]]:
+    if missing := [name for name in PROGRAMS if shutil.which(name) is None]:
+        pytest.skip(f"{missing[0]} is not installed; `apt-get install {' '.join(PROGRAMS)}` to run this.")
+    folder, shop = tmp_path_factory.mktemp("chain"), Shop()
+    ports = {"prometheus": free_port(), "alertmanager": free_port()}
+    urls = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
+    (folder / "signalbox.toml").write_text(SETTINGS.format(shop=shop.address, alice=ALICE, bob=BOB))
+    product = Product(
+        folder / "data",
+        SIGNALBOX_CONFIG=str(folder / "signalbox.toml"),
+        ALERTMANAGER_URL=urls["alertmanager"],
+        PROMETHEUS_URL=urls["prometheus"],
+        SIGNALBOX_ALERTMANAGER__TOKEN=TOKEN,
+    )
+    (folder / "rules.yml").write_text(RULES)
+    (folder / "prometheus.yml").write_text(
+        PROMETHEUS.format(folder=folder, shop=shop.address, alertmanager=ports["alertmanager"])
+    )
+    (folder / "alertmanager.yml").write_text(ALERTMANAGER.format(url=product.url, token=TOKEN))
+    started = [
+        start(
+            folder, "prometheus-alertmanager", "--config.file=alertmanager.yml", "--storage.path=alertmanager",
+            f"--web.listen-address=127.0.0.1:{ports['alertmanager']}", "--cluster.listen-address=",
+        ),
+        start(
+            folder, "prometheus", "--config.file=prometheus.yml", "--storage.tsdb.path=prometheus",
+            f"--web.listen-address=127.0.0.1:{ports['prometheus']}",
+        ),
+    ]  # fmt: skip
+    try:
+        product.start()
+        for name, url in urls.items():
+            wait_until(lambda url=url: is_ready(url), 30, name)
+        yield product, shop
+        product.stop()
+    finally:
+        for process in started:
+            process.terminate()
+            process.wait(20)
+        shop.server.shutdown()
+
+
+def message(product: Product) -> dict[str, Any] | None:
+    found = [m for m in product.top_level(ALERTS) if "HighErrorRate" in as_text(m)]
+    return found[-1] if found else None
+
+
+def says(product: Product, words: str) -> bool:
+    found = message(product)
+    return found is not None and words in as_text(found)
+
+
+def opened(product: Product, user: str) -> dict[str, Any] | None:
+    views = product.page("GET", f"slack/state?user={user}&limit=10")["views"]
+    return views[-1] if views else None
+
+
+def press(product: Product, user: str, label: str) -> None:
+    found = message(product)
+    assert found is not None
+    product.click(user, ALERTS, found, label)
+
+
+def test_from_a_fault_to_a_verified_recovery(chain: tuple[Product, Shop]) -> None:
+    product, shop = chain
+    shop.fault = True
+    wait_until(lambda: says(product, "Heal checkout"), 60, "the message with its button")
+
+    press(product, CAROL, "Heal checkout")
+    wait_until(lambda: any("it needs the permission" in a for a in product.answers(CAROL, ALERTS)), 20, "no")
+
+    press(product, ALICE, "Heal checkout")
+    view = wait_until(lambda: opened(product, ALICE), 20, "the dialog")
+    assert "service/checkout" in str(view)
+    assert "now 0.4" in str(view)
+    product.page("POST", "slack/submit", user=ALICE, view_id=view["id"], values={})
+    wait_until(lambda: says(product, "another person"), 20, "the question to a second person")
+    assert shop.heals == []
+
+    press(product, ALICE, "Approve")
+    wait_until(
+        lambda: any("somebody else has to agree" in a for a in product.answers(ALICE, ALERTS)), 20, "no"
+    )
+    assert shop.heals == []
+    wait_until(product.idle, 20, "an empty inbox")
+
+    press(product, BOB, "Approve")
+    wait_until(lambda: shop.heals, 20, "the executor")
+    wait_until(lambda: says(product, "heal on service/checkout worked"), 90, "the verdict")
+    assert says(product, "0.4 before, 0 now")
+    wait_until(lambda: says(product, "resolved after"), 60, "the end of the alert")
+    wait_until(product.idle, 30, "an empty inbox")
+
+    assert len(shop.heals) == 1
+    told = product.cli("mitigations", "runs")
+    assert told.returncode == 0, told.stderr
+    told_of = [line.split(": ", 1)[1].split(" ")[0] for line in told.stdout.splitlines()]
+    assert told_of == ["succeeded", "verifying", "running", "approved", "requested"]
+    assert product.cli("audit", "verify").returncode == 0
+
+
+def test_the_kill_switch_of_the_command_line_is_seen_in_the_chat(chain: tuple[Product, Shop]) -> None:
+    product, shop = chain
+    healed = len(shop.heals)
+    assert "switch: stop" in product.cli("mitigations", "stop", "we look").stdout
+    shop.fault = True
+    wait_until(lambda: says(product, "1 firing"), 60, "the alert again")
+    press(product, ALICE, "Heal checkout")
+    wait_until(
+        lambda: any("Mitigations are stopped" in a for a in product.answers(ALICE, ALERTS)), 20, "the refusal"
+    )
+    assert len(shop.heals) == healed
+    assert "switch: run" in product.cli("mitigations", "resume").stdout
