@@ -59,6 +59,8 @@ from bot.core.pages import Cell, Chart, Figure, Figures, Page, Prose, Table
 from bot.core.ports import (
     Alerts,
     Chat,
+    Gateway,
+    GaugeValue,
     Health,
     Matcher,
     Metrics,
@@ -97,6 +99,8 @@ __all__ = [
     "Executor",
     "Figure",
     "Figures",
+    "Gateway",
+    "GaugeValue",
     "Header",
     "Health",
     "Hook",

@@ -21,7 +21,7 @@ from bot.core.executors import Executor
 from bot.core.inbox import DueRun
 from bot.core.memory import Documents, Records
 from bot.core.messages import Markup, Message, Modal, Section, Text
-from bot.core.ports import Alerts, Chat, Metrics, Tickets
+from bot.core.ports import Alerts, Chat, Gateway, Metrics, Tickets
 from bot.core.service_desk import Changes, ServiceRecords
 from bot.core.service_ledger import Circumstances
 from bot.core.service_models import RecordActor
@@ -79,6 +79,10 @@ class Context:
     @property
     def metrics(self) -> Metrics:
         return self._kernel.metrics
+
+    @property
+    def gateway(self) -> Gateway:
+        return self._kernel.gateway
 
     @property
     def executors(self) -> Mapping[str, Executor]:

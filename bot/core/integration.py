@@ -17,7 +17,7 @@ from bot.core.messages import Message
 from bot.core.settings import Settings
 from bot.core.stored_messages import StoredMessages
 
-PortName = Literal["chat", "tickets", "alerts", "metrics"]
+PortName = Literal["chat", "tickets", "alerts", "metrics", "gateway"]
 
 
 class Source(Protocol):

@@ -20,7 +20,7 @@ from bot.core.inbox import DueRun, Inbox
 from bot.core.integration import Integration, PortName, Services, Source
 from bot.core.pauses import Pauses
 from bot.core.permissions import Permissions
-from bot.core.ports import Alerts, Chat, Metrics, Tickets
+from bot.core.ports import Alerts, Chat, Gateway, Metrics, Tickets
 from bot.core.registry import Registry, load_plugins
 from bot.core.schedule_source import ScheduleSource
 from bot.core.service_ledger import ServiceLedger
@@ -97,6 +97,10 @@ class Kernel:
     @property
     def metrics(self) -> Metrics:
         return cast(Metrics, self.port("metrics"))
+
+    @property
+    def gateway(self) -> Gateway:
+        return cast(Gateway, self.port("gateway"))
 
     @cached_property
     def executors(self) -> Mapping[str, Executor]:

@@ -205,6 +205,27 @@ class Rule(BaseModel):
     labels: Mapping[str, str] = {}
 
 
+class GaugeValue(BaseModel):
+    """One gauge's value, as it is pushed."""
+
+    model_config = ConfigDict(frozen=True)
+    name: str
+    help: str
+    labels: Mapping[str, str] = {}
+    value: float
+
+
+class Gateway(Protocol):
+    """Pushgateway: figures of batch jobs, kept there for Prometheus to scrape."""
+
+    @idempotent
+    def push(self, *, job: str, figures: Sequence[GaugeValue], step_key: str) -> None:
+        """Replace all figures of the job."""
+        ...
+
+    def health(self) -> Health: ...
+
+
 class Metrics(Protocol):
     """Prometheus. Every method reads; times are aware, values may be NaN or infinite, as in Prometheus."""
 

@@ -72,6 +72,7 @@ class Kit:
         self.tickets = self._world.tickets
         self.alerts = self._world.alerts
         self.metrics = self._world.metrics
+        self.gateway = self._world.gateway
         self.executors = self._world.executors
         self._runner = Runner(self.kernel, "kit")
 

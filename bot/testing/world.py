@@ -16,6 +16,7 @@ from bot.testing.alerts import FakeAlerts
 from bot.testing.chat import FakeChat
 from bot.testing.clock import Clock
 from bot.testing.executors import FakeExecutors
+from bot.testing.gateway import FakeGateway
 from bot.testing.metrics import FakeMetrics
 from bot.testing.source import KitSource
 from bot.testing.tickets import FakeTickets
@@ -32,13 +33,20 @@ class World:
         self.tickets = FakeTickets()
         self.alerts = FakeAlerts(self.clock)
         self.metrics = FakeMetrics(self.clock)
+        self.gateway = FakeGateway()
         self.executors = FakeExecutors()
         self.chat: FakeChat
         self.kernel = Kernel(
             settings,
             _database(database_url),
             _registry(plugins),
-            [self._connect_chat, self._connect_tickets, self._connect_alerts, self._connect_metrics],
+            [
+                self._connect_chat,
+                self._connect_tickets,
+                self._connect_alerts,
+                self._connect_metrics,
+                self._connect_gateway,
+            ],
             clock=self.clock,
             executors=self.executors,
         )
@@ -55,6 +63,9 @@ class World:
 
     def _connect_metrics(self, _: Services) -> Integration:
         return Integration("kit-metrics", (), "metrics", lambda: self.metrics)
+
+    def _connect_gateway(self, _: Services) -> Integration:
+        return Integration("kit-gateway", (), "gateway", lambda: self.gateway)
 
 
 def kit_settings(roles: dict[str, Role], **fields: Any) -> Settings:

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from ml.anomaly import state as states
-from ml.anomaly.ensemble import Kinds, update
+from ml.anomaly.ensemble import WARM_UP, Kinds, update
 from ml.anomaly.errors import StateError
 from ml.anomaly.state import Floats, Rows, State
 from ml.anomaly.verdict import Verdict, Verdicts
@@ -36,12 +36,13 @@ class Samples:
 
 @dataclass(frozen=True)
 class Book:
-    """Series' names and their states, a row each. `counter` and `limit` hold for all of them."""
+    """Series' names and their states, a row each. `counter`, `limit` and `warm_up` hold for all of them."""
 
     names: tuple[str, ...] = ()
     state: State = field(default_factory=lambda: states.empty(0))
     counter: bool = False
     limit: float = float("nan")
+    warm_up: int = WARM_UP
 
     def known_until(self) -> Mapping[str, float]:
         """Seconds since 1970 of each series' last counted sample."""
@@ -71,7 +72,7 @@ class Book:
         )
 
     def with_state(self, names: tuple[str, ...], state: State) -> Book:
-        return Book(names, state, self.counter, self.limit)
+        return Book(names, state, self.counter, self.limit, self.warm_up)
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ def _rounds(book: Book, state: State, rows: Rows, given: Sequence[Samples]) -> t
     at, values = np.full((2, lengths.max(), len(given)), np.nan)
     for column, each in enumerate(given):
         at[: len(each.at), column], values[: len(each.at), column] = each.at, each.values
-    kinds = Kinds(np.full(len(given), book.counter), np.full(len(given), book.limit))
+    kinds = Kinds(np.full(len(given), book.counter), np.full(len(given), book.limit), book.warm_up)
     for number in range(len(at)):
         state, verdicts = update(state, at[number], values[number], kinds)
         heard.append(Scored(rows, verdicts))
@@ -123,6 +124,7 @@ def write(book: Book, path: Path) -> None:
         "names": book.names,
         "counter": book.counter,
         "limit": None if np.isnan(book.limit) else book.limit,
+        "warm_up": book.warm_up,
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, made = tempfile.mkstemp(dir=path.parent, prefix=path.name)
@@ -152,4 +154,5 @@ def read(path: Path) -> Book:
         raise StateError(f"{path} is cut off or of another version. Remove it; it is made anew.")
     records = [body[start : start + size] for start in range(0, len(body), size)]
     limit = float("nan") if head["limit"] is None else float(head["limit"])
-    return Book(tuple(head["names"]), states.from_records(records), bool(head["counter"]), limit)
+    state = states.from_records(records) if records else states.empty(0)
+    return Book(tuple(head["names"]), state, bool(head["counter"]), limit, int(head["warm_up"]))

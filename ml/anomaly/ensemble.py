@@ -21,6 +21,8 @@ from ml.anomaly.trend import trend
 from ml.anomaly.verdict import Verdicts, nothing, spread_out
 
 _BAND = 4.0
+WARM_UP = 150
+"""Samples of a series before which nothing about it is an anomaly."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +33,10 @@ class Kinds:
 
     counter: Flags
     limit: Floats
+    warm_up: int = WARM_UP
 
     def rows(self, rows: Array) -> Kinds:
-        return Kinds(self.counter[rows], self.limit[rows])
+        return Kinds(self.counter[rows], self.limit[rows], self.warm_up)
 
 
 def gauges(series: int) -> Kinds:
@@ -87,7 +90,7 @@ def _scored(state: State, at: Floats, values: Floats, kinds: Kinds) -> tuple[Sta
     none = np.zeros(len(state))
     strengths = np.stack(
         [
-            np.zeros(len(state)),
+            none,
             by_value,
             by_shape,
             by_season,
@@ -99,7 +102,8 @@ def _scored(state: State, at: Floats, values: Floats, kinds: Kinds) -> tuple[Sta
         ]
     )
     strongest = strengths.argmax(axis=0)
-    strength = strengths.max(axis=0) / state["tolerance"]
+    told = state["count"] >= kinds.warm_up
+    strength = np.where(told, strengths.max(axis=0) / state["tolerance"], 0.0)
     expected, lower, upper = _band(state, now, band)
     said, hold = held(state, at, strength, (values < lower) | (values > upper))
     after = state.having(

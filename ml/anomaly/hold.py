@@ -22,7 +22,7 @@ LONGEST = 500.0
 
 @dataclass(frozen=True)
 class Held:
-    """`news`: the strength where it is one, else 0. `firing` with the time it began, NaN where it does not."""
+    """`news`: the strength where it is one, else 0. `since`: when what fires began, else NaN."""
 
     news: Floats
     firing: Flags

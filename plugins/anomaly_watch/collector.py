@@ -1,0 +1,144 @@
+"""From Prometheus into the book of a watch: only what is new, in order, each sample once."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock
+
+from bot.plugin import Metrics, Series
+from ml.anomaly import Book, Samples, Scored, Verdict, book, scored
+from plugins.anomaly_watch.config import AnomalyWatchConfig, Watch
+
+_LATE = 5
+"""Steps that are asked for again: samples may come late; those that are known do not count twice."""
+
+
+@dataclass(frozen=True)
+class Collected:
+    """What one look at Prometheus gave: the book after it, the newest verdicts, and how much was left out."""
+
+    book: Book
+    latest: Mapping[str, Verdict]
+    samples: int
+    left_out: int = 0
+
+
+def collect(
+    watch: Watch, config: AnomalyWatchConfig, metrics: Metrics, folder: Path, now: datetime
+) -> Collected:
+    """Fetch, score and store. Cut off anywhere, the next look goes on from what was stored."""
+    with locked(folder, watch) as file:
+        old = _book(file, watch, config)
+        found = [series for part in _fetched(watch, config, metrics, old, now) for series in part]
+        samples, left_out = _samples(found, old, config.max_series)
+        new, heard = scored(old, samples)
+        new = new.without(now.timestamp() - config.forget_days * 86400)
+        book.write(new, file)
+        if config.landing:
+            _land(folder, watch, samples, old)
+    counted = sum(int(each.verdicts.counted.sum()) for each in heard)
+    return Collected(new, _latest(heard, samples, old), counted, left_out)
+
+
+@contextmanager
+def locked(folder: Path, watch: Watch) -> Iterator[Path]:
+    """The file of a watch's book, for one process at a time."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / f"{watch.name}.lock", timeout=30):
+        yield folder / f"{watch.name}.states"
+
+
+def series_name(labels: Mapping[str, str]) -> str:
+    """The labels as one text, the same whatever their order."""
+    return json.dumps(dict(labels), sort_keys=True, ensure_ascii=False)
+
+
+def labels_of(name: str) -> dict[str, str]:
+    found: dict[str, str] = json.loads(name)
+    return found
+
+
+def _book(file: Path, watch: Watch, config: AnomalyWatchConfig) -> Book:
+    old = book.read(file)
+    limit = math.nan if watch.limit is None else watch.limit
+    return Book(old.names, old.state, watch.counter, limit, config.warm_up)
+
+
+def _fetched(
+    watch: Watch, config: AnomalyWatchConfig, metrics: Metrics, old: Book, now: datetime
+) -> Iterator[Sequence[Series]]:
+    """History at first, coarsely up to the last hours; later what came since the last look."""
+    end = _on_grid(now.timestamp(), config.step)
+    known = [at for at in old.known_until().values() if math.isfinite(at)]
+    if known:
+        oldest = end - config.catch_up_hours * 3600
+        start = max(max(known) - _LATE * config.step, oldest)
+        yield _range(watch, metrics, _on_grid(start, config.step), end, config.step)
+        return
+    recent = end - min(config.history_days * 86400, _LATE * config.history_step)
+    if config.history_days:
+        start = _on_grid(end - config.history_days * 86400, config.history_step)
+        yield _range(watch, metrics, start, recent, config.history_step)
+    yield _range(watch, metrics, _on_grid(recent, config.step), end, config.step)
+
+
+def _range(watch: Watch, metrics: Metrics, start: float, end: float, step: float) -> Sequence[Series]:
+    if end < start:
+        return ()
+    return metrics.query_range(watch.query, start=_moment(start), end=_moment(end), step=step)
+
+
+def _samples(found: Sequence[Series], old: Book, most: int) -> tuple[dict[str, Samples], int]:
+    """Each series' samples; known series first, when there are too many."""
+    points: dict[str, list[tuple[datetime, float]]] = {}
+    for series in found:
+        points.setdefault(series_name(series.labels), []).extend(series.points)
+    known = set(old.names)
+    kept = sorted(points, key=lambda name: (name not in known, name))[:most]
+    made = {
+        name: Samples(
+            np.array([at.timestamp() for at, _ in points[name]]),
+            np.array([value for _, value in points[name]], np.float64),
+        )
+        for name in kept
+    }
+    return made, len(points) - len(kept)
+
+
+def _latest(heard: Sequence[Scored], samples: Mapping[str, Samples], old: Book) -> dict[str, Verdict]:
+    names = old.with_names(list(samples)).names
+    latest = {}
+    for each in heard:
+        for place in np.flatnonzero(each.verdicts.counted):
+            latest[names[each.rows[place]]] = each.verdicts.row(int(place))
+    return latest
+
+
+def _land(folder: Path, watch: Watch, samples: Mapping[str, Samples], old: Book) -> None:
+    """Only samples that the book did not know yet."""
+    from ml.anomaly import landing  # noqa: PLC0415  # pyarrow is in the train extra
+
+    known = old.known_until()
+    new = {
+        name: Samples(
+            each.at[each.at > known.get(name, -math.inf)], each.values[each.at > known.get(name, -math.inf)]
+        )
+        for name, each in samples.items()
+    }
+    landing.write(folder / "landing" / watch.name, new)
+
+
+def _on_grid(seconds: float, step: float) -> float:
+    return math.floor(seconds / step) * step
+
+
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

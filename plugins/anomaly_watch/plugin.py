@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bot.plugin import (
+    AlertGroup,
+    Click,
+    Command,
+    Context,
+    GaugeValue,
+    Health,
+    Message,
+    Plugin,
+    Refused,
+    Tick,
+    Transient,
+    action,
+    command,
+    on,
+    schedule,
+)
+from ml.anomaly import StateError, Verdict, book
+from ml.anomaly.groups import Anomaly, grouped
+from ml.anomaly.words import reason
+from plugins.anomaly_watch import figures, messages
+from plugins.anomaly_watch.collector import Collected, collect, labels_of, locked
+from plugins.anomaly_watch.config import AnomalyWatchConfig, Watch
+
+EXCUSED = "not-an-anomaly"
+MARK = "signalbox_anomaly"
+"""The label by which the shipped rules mark alerts about anomalies."""
+_TOLERANCE = 1.5
+_REMEMBERED = 50
+
+
+class AnomalyWatch(Plugin[AnomalyWatchConfig]):
+    name = "anomaly-watch"
+    Config = AnomalyWatchConfig
+
+    @schedule("config:cron")
+    def collect(self, tick: Tick, ctx: Context) -> None:  # noqa: ARG002  # the book knows what is new
+        """Score what is new. While Prometheus is away nothing is lost: the next look begins where this
+        would have.
+        """
+        pushed: list[GaugeValue] = []
+        for watch in self.config.watch:
+            try:
+                collected = collect(watch, self.config, ctx.metrics, _folder(ctx), ctx.now())
+            except Transient as exc:
+                ctx.log.warning("anomaly.metrics_away", watch=watch.name, error=str(exc))
+                continue
+            figures.export(watch, self.config, collected)
+            pushed += figures.figures(watch, self.config, collected.latest)
+            self._remember(watch, collected, ctx)
+        if pushed and ctx.settings.pushgateway.url:
+            ctx.step("push", ctx.gateway.push, job="signalbox-anomalies", figures=tuple(pushed))
+
+    def _remember(self, watch: Watch, collected: Collected, ctx: Context) -> None:
+        """Keep what fires, in words, for whoever asks why."""
+        firing = {name: v for name, v in collected.latest.items() if v.firing}
+        ranked = sorted(firing, key=lambda name: (firing[name].since, -firing[name].score))[:_REMEMBERED]
+        rows = [_row(watch, name, firing[name]) for name in ranked]
+        ctx.documents.put(
+            f"firing:{watch.name}", {"rows": rows, "series": len(collected.book.names), "firing": len(firing)}
+        )
+
+    @on("alertmanager.group")
+    def explain(self, group: AlertGroup, ctx: Context) -> None:
+        """Say what lies behind an alert about an anomaly, in one message a service."""
+        if group.common_labels.get(MARK) != "true":
+            return
+        service = group.common_labels.get("service", "")
+        message = self._message(service, group, ctx)
+        if message is None:
+            return
+        key = f"anomaly:{group.key}"
+        ctx.step("explain", ctx.chat.upsert, channel=self.config.channel, key=key, message=message)
+
+    def _message(self, service: str, group: AlertGroup, ctx: Context) -> Message | None:
+        rows = self._of_service(service, ctx)
+        if group.status == "resolved":
+            return messages.over(service)
+        return messages.explained(service, rows) if rows else None
+
+    def _of_service(self, service: str, ctx: Context) -> list[dict[str, Any]]:
+        """What fires in the service, the first group of anomalies first."""
+        rows = [row for watch in self.config.watch for row in _rows(watch, ctx)]
+        known = {f"{row['watch']}|{row['series']}": row for row in rows if row["service"] == service}
+        anomalies = [Anomaly(name, row["labels"], _verdict(row)) for name, row in known.items()]
+        return [known[each.series] for part in grouped(anomalies, self.config.group_by) for each in part]
+
+    @action("excuse", permission="anomaly.excuse")
+    def excuse(self, click: Click, ctx: Context) -> None:
+        """Somebody says it is not an anomaly: the series needs to be further off from now on."""
+        watch = next((w for w in self.config.watch if w.name == click.args["watch"]), None)
+        if watch is None:
+            raise Refused(f"{click.args['watch']} is not watched any more; nothing needs to be adjusted.")
+        series = str(click.args["series"])
+        if not self._is_excused(series, ctx):
+            self._adjust(watch, series, ctx)
+            labels = {"watch": watch.name, "series": series, "by": click.user.id}
+            ctx.records.append(EXCUSED, series, labels)
+            ctx.audit("anomaly.excused", series, after=labels)
+        ctx.reply("Noted. This series has to be half as far off again before it is told as an anomaly.")
+
+    def _is_excused(self, series: str, ctx: Context) -> bool:
+        """Whether this very press has been handled before."""
+        return any(r.event_id == ctx.event.id for r in ctx.records.find(EXCUSED, subject=series))
+
+    def _adjust(self, watch: Watch, series: str, ctx: Context) -> None:
+        with locked(_folder(ctx), watch) as file:
+            kept = book.read(file)
+            if series not in kept.names:
+                raise Refused("The series is gone; nothing needs to be adjusted.")
+            book.write(kept.excused(series, _TOLERANCE), file)
+
+    @command("anomalies", help="Show what is watched for anomalies.")
+    def show(self, command: Command, ctx: Context) -> None:  # noqa: ARG002  # nothing to choose
+        found = [(watch.name, ctx.documents.get(f"firing:{watch.name}")) for watch in self.config.watch]
+        rows = [
+            (name, int(doc.data["series"]) if doc else 0, int(doc.data["firing"]) if doc else 0)
+            for name, doc in found
+        ]
+        ctx.reply(messages.watched(rows))
+
+    def health(self, ctx: Context) -> Health:
+        for watch in self.config.watch:
+            try:
+                book.read(_folder(ctx) / f"{watch.name}.states")
+            except StateError as exc:
+                return Health(status="degraded", detail=str(exc))
+        return Health()
+
+
+def _folder(ctx: Context) -> Path:
+    return ctx.data_dir / "anomaly"
+
+
+def _row(watch: Watch, name: str, verdict: Verdict) -> dict[str, Any]:
+    labels = labels_of(name)
+    what = f"{watch.name} ({figures.text_of(labels)})" if labels else watch.name
+    return {
+        "watch": watch.name,
+        "series": name,
+        "labels": labels,
+        "service": labels.get("service", ""),
+        "reason": reason(what, verdict, watch.unit),
+        "since": verdict.since,
+        "at": verdict.at,
+        "score": verdict.score,
+    }
+
+
+def _rows(watch: Watch, ctx: Context) -> list[dict[str, Any]]:
+    document = ctx.documents.get(f"firing:{watch.name}")
+    return list(document.data["rows"]) if document else []
+
+
+def _verdict(row: Mapping[str, Any]) -> Verdict:
+    """As much of a verdict as grouping asks for."""
+    nan = float("nan")
+    return Verdict(
+        row["at"], nan, True, row["score"], 0.0, nan, nan, nan, True, row["since"], "none", nan  # noqa: FBT003  # by position, as in the class
+    )  # fmt: skip

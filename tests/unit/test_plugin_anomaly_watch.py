@@ -1,0 +1,142 @@
+"""The collector against a fake Prometheus: history, gaps, outages, feedback, figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from alert_samples import alert, group
+
+from bot.core.errors import Transient
+from bot.plugin import AlertGroup
+from bot.testing import START, Conformance, Delivered, Kit, text_of
+from ml.anomaly import book
+from plugins.anomaly_watch import AnomalyWatch
+from plugins.anomaly_watch.collector import collect
+
+pytestmark = pytest.mark.unit
+LABELS = {"service": "checkout"}
+QUERY = "latency_seconds"
+CONFIG: dict[str, Any] = {
+    "watch": [{"name": "latency", "query": QUERY, "unit": "s"}],
+    "step": 60.0,
+    "history_days": 1.0,
+    "history_step": 300.0,
+}
+
+
+def feed(kit: Kit, since_hours: float, values: np.ndarray | None = None) -> None:
+    """A sample a minute up to now."""
+    rows = int(since_hours * 60)
+    values = 0.4 + 0.02 * np.random.default_rng(1).normal(size=rows) if values is None else values
+    for number, value in enumerate(values):
+        kit.metrics.set(
+            QUERY, float(value), LABELS, at=kit.clock() - timedelta(minutes=len(values) - 1 - number)
+        )
+
+
+@pytest.fixture
+def kit(tmp_path: Path) -> Iterator[Kit]:
+    settings = {"data_dir": tmp_path, "pushgateway": {"url": "http://gateway.example"}}
+    with Kit(AnomalyWatch, config=CONFIG, settings=settings) as made:
+        yield made
+
+
+def anomalous(kit: Kit) -> None:
+    feed(kit, 26)
+    kit.tick("collect")
+    kit.advance(minutes=2)
+    feed(kit, 0, np.array([4.2, 4.2]))
+    kit.tick("collect")
+
+
+def about(**changes: Any) -> AlertGroup:
+    made = group(alert())
+    return made.model_copy(update={"common_labels": {**LABELS, "signalbox_anomaly": "true"}, **changes})
+
+
+class TestAnomalyWatch(Conformance):
+    plugin = AnomalyWatch
+    elsewhere = frozenset({"excuse", "explain"})
+
+
+def pushed(kit: Kit) -> dict[str, float]:
+    return {
+        f.name.removeprefix("signalbox_anomaly_"): f.value for f in kit.gateway.jobs["signalbox-anomalies"]
+    }
+
+
+def test_history_is_read_on_the_first_start_and_an_anomaly_is_told_in_words(kit: Kit) -> None:
+    anomalous(kit)
+    found = pushed(kit)
+    assert found["firing"] == 1
+    assert found["value"] == 4.2
+    assert found["lower"] < 0.4 < found["upper"] < 1
+    kit.event("alertmanager.group", about())
+    text = text_of(kit.chat.messages[-1].message)
+    assert "latency" in text
+    assert "4.2 s, expected 0.3" in text
+    kit.event("alertmanager.group", about(status="resolved"))
+    assert "as usual again" in text_of(kit.chat.messages[-1].message)
+    assert len(kit.chat.messages) == 1
+
+
+def test_alerts_about_other_things_are_left_alone(kit: Kit) -> None:
+    anomalous(kit)
+    kit.event("alertmanager.group", group(alert()))
+    assert not kit.chat.messages
+
+
+def test_an_outage_of_prometheus_is_made_up_for_and_alarms_nobody(kit: Kit, tmp_path: Path) -> None:
+    feed(kit, 26)
+    kit.tick("collect")
+    before = book.read(tmp_path / "anomaly" / "latency.states").state["count"][0]
+    for _ in range(5):
+        kit.advance(minutes=2)
+        kit.metrics.fail(Transient("Prometheus is away."))
+        kit.tick("collect")
+    kit.advance(minutes=1)
+    feed(kit, 11 / 60)
+    kit.tick("collect")
+    after = book.read(tmp_path / "anomaly" / "latency.states").state["count"][0]
+    assert after - before == 11
+    assert pushed(kit)["firing"] == 0
+    assert not kit.deadletters
+
+
+def test_no_sample_counts_twice(kit: Kit, tmp_path: Path) -> None:
+    feed(kit, 26)
+    kit.tick("collect")
+    once = (tmp_path / "anomaly" / "latency.states").read_bytes()
+    kit.tick("collect")
+    assert (tmp_path / "anomaly" / "latency.states").read_bytes() == once
+
+
+def test_not_an_anomaly_adjusts_the_series_once_and_is_kept_as_a_label(kit: Kit, tmp_path: Path) -> None:
+    kit.grant("U1", "anomaly.*")
+    anomalous(kit)
+    kit.event("alertmanager.group", about())
+    pressed: Delivered = kit.click("Not an anomaly")
+    kit.rerun(pressed)
+    assert book.read(tmp_path / "anomaly" / "latency.states").state["tolerance"][0] == 1.5
+    assert [r.data["by"] for r in kit.records("not-an-anomaly")] == ["U1"]
+    assert len(kit.audit) == 1
+
+
+def test_series_beyond_the_limit_are_left_out_and_counted(kit: Kit, tmp_path: Path) -> None:
+    for number in range(5):
+        kit.metrics.set(QUERY, 1.0, {"instance": str(number)}, at=START - timedelta(days=2))
+    config = AnomalyWatch.Config.model_validate({**CONFIG, "max_series": 3})
+    found = collect(config.watch[0], config, kit.metrics, tmp_path, kit.clock())
+    assert len(found.book.names) == 3
+    assert found.left_out == 2
+
+
+def test_the_command_says_what_is_watched(kit: Kit) -> None:
+    anomalous(kit)
+    kit.command("anomalies")
+    assert "latency: 1 series, 1 anomalous" in text_of(kit.reply.message)
