@@ -1,0 +1,119 @@
+"""What is shipped for Prometheus and Grafana: valid by their own tools, and in step with our metrics."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from bot.core import metrics
+from plugins.anomaly_watch import figures
+
+pytestmark = pytest.mark.unit
+DEPLOY = Path(__file__).parents[2] / "deploy"
+DASHBOARDS = sorted((DEPLOY / "grafana" / "dashboards").glob("*.json"))
+PROMTOOL = shutil.which("promtool")
+# The part of Grafana's dashboard schema (kind Dashboard v39) that ours make use of; unknown keys are refused.
+TARGET = {
+    "type": "object",
+    "required": ["datasource", "expr", "refId"],
+    "additionalProperties": False,
+    "properties": {
+        "datasource": {"$ref": "#/$defs/datasource"},
+        "expr": {"type": "string", "minLength": 1},
+        "legendFormat": {"type": "string"},
+        "refId": {"type": "string", "pattern": "^[A-Z]$"},
+        "format": {"enum": ["time_series", "table", "heatmap"]},
+        "instant": {"type": "boolean"},
+    },
+}
+PANEL = {
+    "type": "object",
+    "required": ["id", "type", "title", "gridPos", "targets", "datasource", "fieldConfig"],
+    "properties": {
+        "id": {"type": "integer", "minimum": 1},
+        "type": {"enum": ["timeseries", "table", "stat"]},
+        "datasource": {"$ref": "#/$defs/datasource"},
+        "targets": {"type": "array", "minItems": 1, "items": TARGET},
+        "gridPos": {
+            "type": "object",
+            "required": ["x", "y", "w", "h"],
+            "properties": {"x": {"type": "integer", "minimum": 0, "maximum": 23}, "w": {"maximum": 24}},
+        },
+        "fieldConfig": {"type": "object", "required": ["defaults", "overrides"]},
+    },
+}
+DASHBOARD = {
+    "$defs": {
+        "datasource": {
+            "type": "object",
+            "required": ["type", "uid"],
+            "properties": {"type": {"const": "prometheus"}, "uid": {"const": "prometheus"}},
+        }
+    },
+    "type": "object",
+    "required": ["uid", "title", "schemaVersion", "panels", "templating", "time"],
+    "properties": {
+        "uid": {"type": "string", "pattern": "^[a-zA-Z0-9_-]{1,40}$"},
+        "schemaVersion": {"type": "integer", "minimum": 36},
+        "panels": {"type": "array", "minItems": 1, "items": PANEL},
+    },
+}
+
+
+def dashboards() -> Iterator[dict[str, Any]]:
+    for file in DASHBOARDS:
+        yield json.loads(file.read_text(encoding="utf-8"))
+
+
+def expressions() -> Iterator[str]:
+    for dashboard in dashboards():
+        yield from (t["expr"] for panel in dashboard["panels"] for t in panel["targets"])
+    yield (DEPLOY / "prometheus" / "rules" / "anomalies.yml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("file", DASHBOARDS, ids=lambda file: file.stem)
+def test_a_dashboard_is_one_by_grafanas_schema(file: Path) -> None:
+    dashboard = json.loads(file.read_text(encoding="utf-8"))
+    jsonschema.validate(dashboard, DASHBOARD)
+    ids = [panel["id"] for panel in dashboard["panels"]]
+    assert len(set(ids)) == len(ids)
+    assert all(p["gridPos"]["x"] + p["gridPos"]["w"] <= 24 for p in dashboard["panels"])
+
+
+def test_dashboards_have_ids_of_their_own() -> None:
+    ids = [dashboard["uid"] for dashboard in dashboards()]
+    assert len(set(ids)) == len(ids) == 3
+
+
+def test_only_metrics_that_exist_are_asked_for() -> None:
+    known = {
+        sample
+        for module in (metrics, figures)
+        for metric in [*vars(module).values(), *getattr(module, "_GAUGES", {}).values()]
+        for sample in ([metric._name] if hasattr(metric, "_name") else [])
+    }
+    asked = {name for text in expressions() for name in re.findall(r"signalbox_[a-z_]+[a-z]", text)}
+    asked -= {"signalbox_anomaly"}  # the label
+    assert {re.sub(r"_(total|bucket)$", "", name) for name in asked} <= known
+
+
+@pytest.mark.skipif(PROMTOOL is None, reason="promtool is not installed (Debian: prometheus).")
+@pytest.mark.parametrize(
+    "arguments",
+    [("check", "config", "prometheus.yml"), ("check", "rules", "rules/anomalies.yml"),
+     ("test", "rules", "rules/anomalies.test.yml")],
+    ids=" ".join,
+)  # fmt: skip
+def test_promtool_finds_no_fault(arguments: tuple[str, ...]) -> None:
+    done = subprocess.run(
+        [str(PROMTOOL), *arguments], cwd=DEPLOY / "prometheus", capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
