@@ -215,6 +215,18 @@ def test_4_approving_and_rejecting_need_the_environments_permission(tiers: Kit) 
     assert tiers.executors.fake.values == {"checkout": "on"}
 
 
+def test_4_judging_needs_the_environments_permission(tiers: Kit) -> None:
+    in_environment(tiers, "prod")
+    tiers.executors.fake.answer("unknown")
+    ask(tiers, user="UOPS")
+    tiers.grant("UBOSS", "mitigation.approve", "mitigation.agree-prod")
+    tiers.click("Approve", user="UBOSS")
+    assert tiers.click("It worked", user="UDEV").refused
+    assert "it needs the permission 'mitigation.prod'" in tiers.reply.text
+    tiers.click("It worked", user="UOPS")
+    assert statuses(tiers)[-1] == "succeeded"
+
+
 def test_4_permission_is_asked_again_before_it_runs() -> None:
     with kit_with(declared(approvals=1)) as kit:
         fire(kit)

@@ -165,7 +165,9 @@ def answer(scene: Scene, run_id: str, user: User, *, worked: bool) -> str:
     """A person says what became of a run that nobody knows about."""
     run = scene.ledger.run(run_id)
     mitigation = scene.declared(run.proposal.mitigation)
-    scene.ctx.permissions.require(user.id, mitigation.permission, f"judge {mitigation.title!r}")
+    tier = mitigation.tier(run.proposal.environment)
+    needed = tier.permission if tier else mitigation.permission
+    scene.ctx.permissions.require(user.id, needed, f"judge {mitigation.title!r}")
     to: Status = "succeeded" if worked else "failed"
     if run.was(to, by=user.id):
         return _again(scene, run)
