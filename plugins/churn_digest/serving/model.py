@@ -65,7 +65,12 @@ class Model:
 def _load(folder: Path) -> Champion:
     """Raises NoModelError where the pipeline is not installed, or has made no champion yet."""
     try:
-        from ml.churn import champion  # noqa: PLC0415  # its libraries take a second
+        from ml.churn import champion, errors  # noqa: PLC0415  # its libraries take a second
     except ImportError as exc:
         raise NoModelError(f"{INSTALL} ({exc})") from exc
-    return champion.load(folder)
+    try:
+        return champion.load(folder)
+    except (errors.ModelUnavailableError, errors.ModelTamperedError) as exc:
+        raise NoModelError(str(exc)) from exc
+    except ImportError as exc:
+        raise NoModelError(f"{INSTALL} ({exc})") from exc
