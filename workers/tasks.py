@@ -10,6 +10,7 @@ import structlog
 from celery import shared_task
 from redis import Redis
 
+from bot.core import retention
 from bot.core.errors import Permanent, Transient
 from workers import schedule
 from workers.runtime import current
@@ -43,9 +44,10 @@ def sweep() -> None:
 
 @shared_task(name="signalbox.forget")  # type: ignore[untyped-decorator]
 def forget() -> None:
-    """Drop deduplication keys whose window is over, and buttons that ran out long ago; seal strays."""
+    """Drop deduplication keys whose window is over, and buttons and events that are old; seal strays."""
     kernel = current().kernel
     kernel.audit.seal_strays()
+    retention.prune(kernel.db, kernel.settings.retention, kernel.clock())
     kernel.inbox.forget_expired_keys()
     kernel.buttons.forget_expired()
 

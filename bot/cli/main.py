@@ -7,7 +7,7 @@ from importlib import metadata
 
 import typer
 
-from bot.cli import audit, backup, console, doctor, extensions, inbox, plugins, records, run, tokens
+from bot.cli import audit, backup, console, doctor, extensions, inbox, plugins, privacy, records, run, tokens
 from bot.core.errors import SignalboxError
 
 app = typer.Typer(
@@ -18,6 +18,7 @@ plugins.register(app)
 inbox.register(app)
 audit.register(app)
 backup.register(app)
+privacy.register(app)
 records.register(app)
 tokens.register(app)
 doctor.register(app)

@@ -17,6 +17,8 @@ from structlog.typing import EventDict, Processor
 from bot.core.settings import Settings
 
 _SECRET_KEY = re.compile(r"token|secret|password|authorization|cookie|api_key|signature", re.IGNORECASE)
+# People's addresses come along in tickets, and in the errors that quote them.
+_ADDRESS = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 _SHORTEST_SECRET = 6
 _OURS = {"exception", "timestamp", "level"}
 MASK = "***"
@@ -81,7 +83,7 @@ def _mask(secrets: frozenset[str]) -> Processor:
         if isinstance(value, str):
             for secret in secrets:
                 value = value.replace(secret, MASK)
-            return value
+            return _ADDRESS.sub(MASK, value) if "@" in value else value
         if isinstance(value, dict):
             return {k: MASK if _SECRET_KEY.search(str(k)) else mask(v) for k, v in value.items()}
         return [mask(v) for v in value] if isinstance(value, list | tuple) else value

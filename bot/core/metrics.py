@@ -14,7 +14,9 @@ _FAST = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 3.0)
 _SLOW = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 90.0)
 
 INBOX_RECEIVED = Counter(
-    "signalbox_inbox_received_total", "Deliveries: accepted, duplicate, refused or shed.", ["source", "outcome"]
+    "signalbox_inbox_received_total",
+    "Deliveries: accepted, duplicate, refused or shed.",
+    ["source", "outcome"],
 )
 ACK_SECONDS = Histogram(
     "signalbox_ack_duration_seconds", "From the delivery to its answer.", ["source"], buckets=_FAST

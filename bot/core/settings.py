@@ -124,7 +124,9 @@ class ChurnSettings(_Section):
     accept_share: float = Field(
         0.3, gt=0, le=1, description="Share of leavers who stay when they get the offer."
     )
-    value_months: float = Field(12.0, gt=0, description="Months of monthly value that a saved customer is worth.")
+    value_months: float = Field(
+        12.0, gt=0, description="Months of monthly value that a saved customer is worth."
+    )
     promote: Literal["gate", "button"] = Field(
         "button", description="gate: a challenger that passes serves at once; button: somebody says so."
     )
@@ -163,6 +165,18 @@ class WorkerSettings(_Section):
         if not self.soft_time_limit < self.hard_time_limit < self.lease_seconds:
             raise ValueError("soft_time_limit must be below hard_time_limit, and that below lease_seconds")
         return self
+
+
+class RetentionSettings(_Section):
+    """How long things are kept. The audit trail and service records are never deleted, only erased."""
+
+    events_days: float = Field(
+        90.0, ge=0, description="Days that finished events are kept, with their runs and steps; 0: for ever."
+    )
+    dead_days: float = Field(365.0, ge=0, description="Days that dead letters are kept at least.")
+    records_days: float = Field(
+        0.0, ge=0, description="Days that plugins' facts (decisions, outcomes) are kept; 0: for ever."
+    )
 
 
 class LimitSettings(_Section):
@@ -309,6 +323,7 @@ class Settings(_Section):
     records: RecordSettings = RecordSettings()
     backup: BackupSettings = BackupSettings()
     limits: LimitSettings = LimitSettings()
+    retention: RetentionSettings = RetentionSettings()
     executors: ExecutorSettings = ExecutorSettings()
     mitigations: tuple[dict[str, Any], ...] = Field(
         (), repr=False, description="Declared mitigations, one table each."
