@@ -176,6 +176,15 @@ def test_a_mitigation_that_is_not_declared_any_more_ends_in_words() -> None:
         assert statuses(kit)[-1] == "expired"
 
 
+def test_a_run_whose_mitigation_is_taken_away_while_it_is_verified_needs_a_person(kit: Kit) -> None:
+    ask(kit)
+    kit.plugin.config = kit.plugin.config.model_copy(update={"mitigations": ()})
+    later(kit, 10)
+    assert statuses(kit)[-1] == "unknown"
+    later(kit, 1810)
+    assert statuses(kit)[-1] == "escalated"
+
+
 def test_prometheus_away_is_no_verdict_and_then_unknown(kit: Kit) -> None:
     ask(kit)
     kit.metrics.fail(Transient("Prometheus is away."), times=1000)

@@ -797,6 +797,18 @@ def test_18_auto_keeps_business_hours() -> None:
         assert nothing_ran(kit)
 
 
+def test_18_auto_runs_once_what_refused_it_is_over() -> None:
+    with kit_with(declared(auto={"after": 0, "hours": None})) as kit:
+        kit.command("/signalbox mitigations auto restart on", user="UANN")
+        kit.command("/signalbox mitigations stop", user="UANN")
+        fire(kit)
+        later(kit, 1200)
+        assert checks(kit) == ["kill-switch"]
+        kit.command("/signalbox mitigations resume", user="UANN")
+        later(kit, 70)
+        assert statuses(kit) == ["requested", "approved", "running", "verifying"]
+
+
 def test_18_auto_must_be_verified() -> None:
     with pytest.raises(ValidationError, match="auto needs verify"):
         AlertRelayConfig(mitigations=[declared(auto={}, verify=None)])  # type: ignore[arg-type]

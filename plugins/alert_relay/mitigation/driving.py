@@ -41,7 +41,8 @@ def _step(scene: Scene, run: Run) -> Step:
 
 def _give_up(scene: Scene, run: Run) -> Run:
     """Its declaration was taken away: nothing more is done that nobody declares."""
-    return scene.to(run, _UNDECLARED[run.status], "the mitigation is not declared any more")
+    to, why = _UNDECLARED[run.status], "the mitigation is not declared any more"
+    return acting.unknown(scene, run, why) if to == "unknown" else scene.to(run, to, why)
 
 
 def _wait(scene: Scene, run: Run) -> Run:  # noqa: ARG001  # a step's signature

@@ -40,9 +40,8 @@ class Ledger:
         return Proposal.model_validate(found.data)
 
     def keep(self, proposal: Proposal) -> None:
-        self._ctx.documents.put(
-            f"mitigation-proposal:{proposal.id}", proposal.model_dump(mode="json"), version=0
-        )
+        """Keep what is asked; asked anew under the same id, the newest counts."""
+        self._ctx.documents.put(f"mitigation-proposal:{proposal.id}", proposal.model_dump(mode="json"))
 
     def run(self, run_id: str) -> Run:
         found = self._ctx.documents.get(_key(run_id))

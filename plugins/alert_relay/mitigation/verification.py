@@ -88,7 +88,7 @@ def worst(spec: Verification, values: Sequence[float]) -> float | None:
 
 
 def is_harm(spec: Harm, before: float | None, now: float | None) -> bool:
-    """Whether the metric that must not get worse did. Without a value there is nothing to hold against it."""
+    """Whether the metric that must not get worse did. No value before counts as zero, none now as no harm."""
     if now is None or now <= spec.above:
         return False
     return now > (before or 0.0) * (1 + spec.growth)
