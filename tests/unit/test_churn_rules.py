@@ -1,0 +1,181 @@
+"""The leak auditor, the gate, the triggers of retraining and the profit rule, on made-up numbers."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sklearn", reason="scikit-learn is not installed; `make train-deps` installs it")
+
+from ml.churn import retraining
+from ml.churn.model.artifact import Costs
+from ml.churn.training import audit, gate, metrics, profit
+from ml.churn.training.fit import fit_stack
+
+pytestmark = pytest.mark.unit
+RNG = np.random.default_rng(11)
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
+
+
+def _world(rows: int = 4000, skill: float = 1.5) -> tuple[np.ndarray, np.ndarray]:
+    """Calibrated probabilities and what came of them."""
+    p = 1 / (1 + np.exp(-(RNG.normal(-1.5, skill, rows))))
+    return p, (RNG.random(rows) < p).astype(np.int64)
+
+
+# -- leaks -------------------------------------------------------------------------------------------------
+
+
+def test_rows_on_both_sides_of_a_fold_are_found() -> None:
+    rows = RNG.normal(size=(300, 3))
+    doubled, labels = np.vstack([rows, rows]), np.tile([0, 1, 0], 200)
+    [found] = audit.duplicates(doubled, labels, np.arange(600), 1)
+    assert found.blocks
+    assert "training and in test" in found.words
+    assert audit.duplicates(rows, labels[:300], np.arange(300), 1) == []
+
+
+def test_a_feature_that_tells_all_is_found() -> None:
+    labels = np.tile([0, 1], 200)
+    matrix = np.column_stack([RNG.normal(size=400), labels + RNG.normal(0, 0.1, 400)])
+    [found] = audit.single_features(matrix, labels, ["honest", "cancelled_at"])
+    assert "cancelled_at" in found.words
+
+
+def test_outcomes_that_are_not_known_yet_are_found() -> None:
+    end = date(2026, 11, 23)
+    assert audit.time_order([end - timedelta(days=97)], 90, 7, end) == []
+    [found] = audit.time_order([end - timedelta(days=30)], 90, 7, end)
+    assert "not known" in found.words
+
+
+def test_classes_made_equal_before_the_split_are_found() -> None:
+    assert audit.resampled(np.tile([0, 1], 100), 0.12)[0].check == "resampled before the split"
+    assert audit.resampled(np.tile([0, 1], 100), 0.5) == []
+
+
+def test_the_canary_sings_when_it_is_too_good() -> None:
+    assert audit.canary(0.85) == []
+    assert audit.canary(0.991)[0].blocks
+
+
+# -- metrics and stack -------------------------------------------------------------------------------------
+
+
+def test_metrics_agree_with_scikit_learn() -> None:
+    from sklearn import metrics as theirs  # noqa: PLC0415
+
+    p, y = _world()
+    p = np.round(p, 2)  # ties
+    assert metrics.auc(p, y) == pytest.approx(theirs.roc_auc_score(y, p))
+    assert metrics.average_precision(p, y) == pytest.approx(theirs.average_precision_score(y, p))
+    assert metrics.brier(p, y) == pytest.approx(theirs.brier_score_loss(y, p))
+    assert metrics.log_loss(np.clip(p, 0.01, 0.99), y) == pytest.approx(
+        theirs.log_loss(y, np.clip(p, 0.01, 0.99))
+    )
+    at = metrics.best_f1(p, y)
+    assert metrics.decided(p, y, at)["f1"] == pytest.approx(theirs.f1_score(y, p >= at))
+
+
+def test_a_useless_member_gets_no_weight_and_no_negative_one() -> None:
+    p, y = _world()
+    good = np.log(p / (1 - p))
+    stack = fit_stack(np.column_stack([good, RNG.normal(size=len(y)), -good]), y)
+    assert all(weight >= 0 for weight in stack.weights)
+    assert stack.weights[0] > 0.7
+    assert stack.weights[1] < 0.1
+
+
+# -- gate --------------------------------------------------------------------------------------------------
+
+
+def test_a_better_challenger_passes() -> None:
+    p, y = _world()
+    worse = np.clip(p + RNG.normal(0, 0.15, len(p)), 0.01, 0.99)
+    verdict = gate.judge(p, worse, y)
+    assert verdict.passed
+    assert verdict.chance >= 0.95
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.15])
+def test_an_equal_or_worse_one_does_not(noise: float) -> None:
+    p, y = _world()
+    assert not gate.judge(np.clip(p + RNG.normal(0, noise, len(p)), 0.01, 0.99), p, y).passed
+
+
+def test_better_on_the_whole_and_worse_for_some_is_not_enough() -> None:
+    p, y = _world(6000)
+    segments = np.repeat(["a", "b"], 3000)
+    old = np.clip(p + RNG.normal(0, 0.2, len(p)), 0.01, 0.99)
+    new = p.copy()
+    old[3000:], new[3000:] = p[3000:], np.clip(p[3000:] + RNG.normal(0, 0.15, 3000), 0.01, 0.99)
+    verdict = gate.judge(new, old, y, segments)
+    assert not verdict.passed
+    assert "worse for b" in verdict.words
+
+
+def test_a_challenger_waits_for_its_shadow_cycle() -> None:
+    p, y = _world()
+    worse = np.clip(p + RNG.normal(0, 0.15, len(p)), 0.01, 0.99)
+    assert not gate.judge(p, worse, y, shadow_cycles=0).passed
+
+
+# -- retraining --------------------------------------------------------------------------------------------
+
+
+def _reasons(p: np.ndarray, y: np.ndarray, **changed: Any) -> list[retraining.Reason]:
+    told = {
+        "now": NOW, "trained_at": NOW - timedelta(days=1), "promised_auc": metrics.auc(*_world()),
+        "probabilities": p, "labels": y, "drift": {},
+    }  # fmt: skip
+    return retraining.reasons(retraining.Policy(), **(told | changed))
+
+
+def test_a_good_champion_is_left_alone() -> None:
+    assert _reasons(*_world()) == []
+
+
+def test_its_age_its_ranking_and_its_sums_are_watched() -> None:
+    p, y = _world()
+    assert [r.kind for r in _reasons(p, y, trained_at=NOW - timedelta(days=8))] == ["schedule"]
+    assert "degradation" in [r.kind for r in _reasons(p[::-1].copy(), y)]
+    assert [r.kind for r in _reasons(p * 0.6, y)] == ["calibration"]
+
+
+def test_drift_alone_opens_an_event_and_trains_nothing() -> None:
+    [found] = _reasons(*_world(), drift={"logins_28d": 0.4, "open_tickets": 0.1})
+    assert (found.kind, found.retrains) == ("drift", False)
+
+
+def test_few_outcomes_say_nothing() -> None:
+    p, y = _world(100)
+    assert _reasons(p[::-1].copy() * 0.1, y) == []
+
+
+# -- profit ------------------------------------------------------------------------------------------------
+
+
+def test_the_threshold_is_where_acting_pays() -> None:
+    p, y = _world(20_000)
+    costs = Costs(contact=1, offer=10, accept=0.3)
+    at, each = profit.threshold(p, y, np.full(len(y), 200.0), costs)
+    # A leaver brings .3 (200 - 10) - 1 = 56, a stayer costs 11: it pays from p = 11 / 67 on.
+    assert at == pytest.approx(11 / 67, abs=0.05)
+    assert each > 0
+
+
+def test_where_nothing_pays_nobody_is_called() -> None:
+    p, y = _world()
+    assert profit.threshold(p, y, np.full(len(y), 5.0), Costs())[0] == 1.0
+
+
+def test_savings_are_against_the_cheaper_of_nobody_and_all() -> None:
+    y = np.array([1, 1, 0, 0])
+    costs = {
+        name: np.full(4, cost) for name, cost in {"hit": 2.0, "miss": 10.0, "alarm": 3.0, "rest": 0.0}.items()
+    }
+    assert profit.savings(y == 1, y, costs) == pytest.approx(1 - 4 / 10)
+    assert profit.savings(np.zeros(4, bool), y, costs) < 0
