@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from bot.core.errors import BadDelivery, Permanent
-from bot.core.events import ChatMessage, Click, Command, Delivery, NewEvent, Payload, Submission
+from bot.core.events import ChatMessage, Click, Command, Delivery, NewEvent, Payload, Reaction, Submission
 
 _MODELS: dict[str, type[Payload]] = {
     "slack.command": Command,
@@ -14,6 +14,7 @@ _MODELS: dict[str, type[Payload]] = {
     "slack.message": ChatMessage,
     "slack.mention": ChatMessage,
     "slack.home": ChatMessage,
+    "slack.reaction": Reaction,
 }
 
 

@@ -18,6 +18,7 @@ from bot.core.settings import Settings
 from bot.core.stored_messages import StoredMessages
 from bot.plugin import Context, Plugin, Reaction, on
 from bot.slack.normalise import normalise
+from bot.slack.source import SlackSource
 from integrations.slack.chat import SlackChat
 
 pytestmark = pytest.mark.contract
@@ -107,7 +108,8 @@ def test_a_reaction_comes_as_an_event(chat: SlackChat, sandbox: Sandbox) -> None
     registry.add(Marks(Marks.Config()), version="test")
     found = normalise(body, registry)
     assert isinstance(found, NewEvent)
-    reaction = Reaction.model_validate_json(found.body)
+    reaction = SlackSource().parse(found.kind, found.body)
+    assert isinstance(reaction, Reaction)
     assert (found.kind, reaction.emoji, reaction.ts) == ("slack.reaction", "memo", ref.ts)
     assert (reaction.user.id, reaction.added) == (ALICE, True)
 
