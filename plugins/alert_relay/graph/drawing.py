@@ -68,12 +68,17 @@ def _lines(axes: Any, picture: Picture) -> list[Any]:
     found = []
     for n, (series, name) in enumerate(zip(picture.series, picture.names, strict=True)):
         times, values = _with_gaps(series)
-        [line] = axes.plot(times, values, color=_COLOURS[n % len(_COLOURS)], lw=2)
+        [line] = axes.plot(times, values, color=_COLOURS[n % len(_COLOURS)], lw=2, marker=_marker(values))
         line.set_label(_cut(name))
         found.append(line)
     if picture.more and found:
         found[-1].set_label(f"{found[-1].get_label()} and {picture.more} more")
     return found
+
+
+def _marker(values: list[float]) -> str | None:
+    """Two values make no line that one would see."""
+    return "o" if len(values) < 3 else None
 
 
 def _with_gaps(series: Series) -> tuple[list[datetime], list[float]]:

@@ -13,7 +13,7 @@ from plugins.alert_relay.graph.drawing import MOST_SERIES, Picture
 from plugins.alert_relay.graph.expression import Condition
 from plugins.alert_relay.state import GroupState
 
-_BEFORE = timedelta(minutes=30)
+_BEFORE = timedelta(minutes=15)
 _AFTER = timedelta(minutes=5)
 _LONGEST = timedelta(days=7)
 _POINTS = 240
@@ -45,8 +45,10 @@ def window(state: GroupState, now: datetime) -> Window:
     """From a while before it fired until now, or until a little after its end."""
     fired = max(began(state), now - _LONGEST)
     end = min(now, (state.resolved_at or now) + _AFTER)
-    start = fired - max(_BEFORE, (end - fired) / 4)
-    return Window(start, end, max(_FINEST_SECONDS, (end - start).total_seconds() / _POINTS))
+    span = (end - fired) + max(_BEFORE, (end - fired) / 4)
+    step = max(_FINEST_SECONDS, math.ceil(span.total_seconds() / _POINTS))
+    # Counted from the end, so that the newest value is among those that are asked for.
+    return Window(end - timedelta(seconds=step * math.ceil(span.total_seconds() / step)), end, step)
 
 
 def began(state: GroupState) -> datetime:
