@@ -16,7 +16,7 @@ from plugins.alert_relay.incidents import ledger
 from plugins.alert_relay.mitigation import offers
 from plugins.alert_relay.routing.maintenance import Maintenance, covering
 from plugins.alert_relay.routing.routes import Route
-from plugins.alert_relay.state import GroupState, Line, Sibling
+from plugins.alert_relay.state import GroupState, Line, Others
 from plugins.alert_relay.truth import Truth
 
 _LOUD = {"escalated", "ending", "mitigation", "mitigation_call"}
@@ -96,8 +96,8 @@ class Desk:
     def refresh_lines(self, incident: incidents.Incident, *, but: str = "") -> None:
         """Show on the incident's line in each channel what the other groups do."""
         for channel, line in incident.lines.items():
-            others = incidents.siblings(incident, channel)
-            apply = partial(_with_siblings, others=others, incident_id=incident.id)
+            others = incidents.others(incident, channel)
+            apply = partial(_with_others, others=others, incident_id=incident.id)
             changed = memory.change(self._ctx, line.key, apply)
             if changed is not None and line.key != but and changed.ref is not None:
                 self.show(line.key)
@@ -118,7 +118,7 @@ class Desk:
     def _take_over(self, state: GroupState, before: str) -> None:
         """The line that was speaks for itself again."""
         alone = memory.change(
-            self._ctx, before, lambda known: known and known.model_copy(update={"siblings": ()})
+            self._ctx, before, lambda known: known and known.model_copy(update={"others": Others()})
         )
         if alone is not None and alone.ref is not None:
             self.show(before)
@@ -285,12 +285,10 @@ def _held_by(
     return after.model_copy(update={"held": hold.id}) if after and hold and begins else after
 
 
-def _with_siblings(
-    known: GroupState | None, *, others: tuple[Sibling, ...], incident_id: str
-) -> GroupState | None:
+def _with_others(known: GroupState | None, *, others: Others, incident_id: str) -> GroupState | None:
     if known is None or known.incident not in {"", incident_id}:
         return known
-    return known.model_copy(update={"siblings": others, "incident": incident_id})
+    return known.model_copy(update={"others": others, "incident": incident_id})
 
 
 def _with_csv(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bot.core.memory import Documents
 from bot.plugin import Transient
 
-_TRIES = 20
+_TRIES = 100
 _PART_LENGTH = 2
 
 

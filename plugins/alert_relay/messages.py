@@ -19,7 +19,6 @@ _SEVERITY: dict[str, Severity] = {
     "warning": "warning",
 }
 _WORST: tuple[Severity, ...] = ("critical", "warning", "info", "good", "")
-_SIBLINGS = 8
 _SIGN = {
     "critical": ":red_circle:",
     "warning": ":large_orange_circle:",
@@ -57,7 +56,7 @@ def _severity_of(state: GroupState) -> Severity:
 
 def _colour_of(state: GroupState) -> Severity:
     """The worst that fires in the incident whose line this is."""
-    others = [_SEVERITY.get(s.severity, "info") for s in state.siblings if s.status == "firing"]
+    others = [_SEVERITY.get(s.severity, "info") for s in state.others.listed if s.status == "firing"]
     return min((_severity_of(state), *others), key=_WORST.index)
 
 
@@ -151,13 +150,13 @@ def _ticket(state: GroupState) -> Iterator[Text]:
 
 def _incident(state: GroupState) -> Iterator[Block]:
     """On the incident's line: what its other groups do."""
-    if not state.siblings:
+    others = state.others
+    if not others.total:
         return
-    firing = sum(sibling.status == "firing" for sibling in state.siblings)
-    total, also = len(state.siblings) + 1, firing + (state.status == "firing")
-    head = md(":link: *{}* · {} of {} groups fire", state.incident, also, total)
-    lines = [_sibling(sibling) for sibling in state.siblings[:_SIBLINGS]]
-    rest = len(state.siblings) - _SIBLINGS
+    also = others.firing + (state.status == "firing")
+    head = md(":link: *{}* · {} of {} groups fire", state.incident, also, others.total + 1)
+    lines = [_sibling(sibling) for sibling in others.listed]
+    rest = others.total - len(others.listed)
     more = [f"and {rest} more"] if rest > 0 else []
     yield Section(text=join("\n", [head, *lines, *more]))
 

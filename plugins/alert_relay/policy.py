@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from bot.plugin import Alert, AlertGroup, Silence
 from plugins.alert_relay import card, history, silencing
-from plugins.alert_relay.state import Acked, GroupState, Mark, Pending, Silenced, Status, TicketLink
+from plugins.alert_relay.state import Acked, GroupState, Mark, Others, Pending, Silenced, Status, TicketLink
 
 KEPT_MARKS = 2000
 STALE_REQUEST = timedelta(minutes=30)
@@ -160,7 +160,7 @@ def _opened(
                 "ref": None,
                 "thread": None,
                 "incident": "",
-                "siblings": (),
+                "others": Others(),
                 "held": "",
                 "maintenance": None,
                 "shown_at": None,

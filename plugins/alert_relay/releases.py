@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot.plugin import Context
-from plugins.alert_relay import escalation, memory
+from plugins.alert_relay import escalation
 from plugins.alert_relay.config import AlertRelayConfig
 from plugins.alert_relay.desk import Desk
 from plugins.alert_relay.holding import holds, summary
@@ -15,12 +15,12 @@ from plugins.alert_relay.state import GroupState
 _BATCH = 20
 
 
-def walk(config: AlertRelayConfig, ctx: Context, desk: Desk) -> None:
+def walk(config: AlertRelayConfig, ctx: Context, desk: Desk, states: Sequence[GroupState]) -> None:
     found = holds.load(ctx.documents)
     for hold in found.holds.values():
         over = holds.is_over(found, hold, ctx.now(), limit=config.storm_groups)
         _visit(config, ctx, desk, hold, over=over)
-    _free_the_forgotten(ctx, desk, set(found.holds))
+    _free_the_forgotten(desk, states, set(found.holds))
 
 
 def _visit(config: AlertRelayConfig, ctx: Context, desk: Desk, hold: Hold, *, over: bool) -> None:
@@ -50,8 +50,8 @@ def _is_loud(config: AlertRelayConfig, ctx: Context, state: GroupState) -> bool:
     return hours is None or hours.until(state.card.severity, ctx.now()) is None
 
 
-def _free_the_forgotten(ctx: Context, desk: Desk, known: set[str]) -> None:
+def _free_the_forgotten(desk: Desk, states: Sequence[GroupState], known: set[str]) -> None:
     """A group that ended while it waited, and fires again after the wait was over."""
-    for state in memory.firing(ctx):
-        if state.held and state.held not in known:
+    for state in states:
+        if state.status == "firing" and state.held and state.held not in known:
             desk.release(state.key)

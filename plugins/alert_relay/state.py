@@ -123,6 +123,14 @@ class Sibling(_Value):
     """Its channel, unless its message stands in the thread."""
 
 
+class Others(_Value):
+    """The other groups of an incident: counted, and the first of them listed."""
+
+    total: int = 0
+    firing: int = 0
+    listed: tuple[Sibling, ...] = ()
+
+
 class SeenRun(_Value):
     """A mitigation's run as the message shows it."""
 
@@ -181,7 +189,7 @@ class GroupState(_Value):
     thread: MessageRef | None = None
     """The incident's line, when the message stands under that."""
     incident: str = ""
-    siblings: tuple[Sibling, ...] = ()
+    others: Others = Others()
     """The other groups of its incident, kept by the group that is the incident's line."""
     held: str = ""
     """Why it has no message yet: the id of what holds it back."""

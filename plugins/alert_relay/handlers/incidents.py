@@ -13,6 +13,7 @@ from plugins.alert_relay.incidents import incident as policy
 from plugins.alert_relay.incidents import ledger, listing, postmortem, timeline
 from plugins.alert_relay.incidents.incident import Incident
 from plugins.alert_relay.incidents.ledger import Ledger
+from plugins.alert_relay.state import Others
 
 USAGE = "[KEY | list [DAYS] | merge KEY INTO | close KEY | export KEY]"
 _MANAGE = "alerts.incident"
@@ -84,7 +85,7 @@ class IncidentHandlers:
 
 
 def _moved_to(incident_id: str, part_id: str) -> memory.Change:
-    changed = {"incident": incident_id, "siblings": ()}
+    changed = {"incident": incident_id, "others": Others()}
     return lambda known: known.model_copy(update=changed) if known and known.incident == part_id else known
 
 

@@ -7,7 +7,11 @@ from pydantic import BaseModel, ConfigDict
 
 from bot.plugin import MessageRef
 from plugins.alert_relay import severity
-from plugins.alert_relay.state import GroupState, Sibling, Status
+from plugins.alert_relay.state import GroupState, Others, Sibling, Status
+
+MOST_MEMBERS = 200
+"""More belong to another incident: one that nobody can survey helps nobody."""
+_LISTED = 8
 
 
 class _Value(BaseModel):
@@ -96,7 +100,7 @@ class Incident(_Value):
         ended = self.ended_at
         newest = max((member.joined_at for member in self.members), default=self.opened_at)
         is_open = self.closed_at is None and (ended is None or now - ended <= reopen)
-        return is_open and now - newest <= within
+        return is_open and now - newest <= within and len(self.members) < MOST_MEMBERS
 
 
 def member_of(state: GroupState, known: Member | None, now: datetime) -> Member:
@@ -125,19 +129,23 @@ def with_line(incident: Incident, channel: str, line: Line) -> Incident:
     return incident.model_copy(update={"lines": {**incident.lines, channel: line}})
 
 
-def siblings(incident: Incident, channel: str) -> tuple[Sibling, ...]:
-    """The other groups as the incident's line in a channel lists them, the worst first."""
+def others(incident: Incident, channel: str) -> Others:
+    """The other groups as the incident's line in a channel shows them, the worst first."""
     line = incident.lines.get(channel)
-    others = [member for member in incident.members if line is not None and member.key != line.key]
-    ordered = sorted(others, key=lambda m: (m.status != "firing", severity.rank(m.severity), m.joined_at))
-    return tuple(
-        Sibling(
-            title=member.title,
-            severity=member.severity,
-            status=member.status,
-            elsewhere="" if member.channel == channel else member.channel,
-        )
-        for member in ordered
+    found = [member for member in incident.members if line is not None and member.key != line.key]
+    ordered = sorted(found, key=lambda m: (m.status != "firing", severity.rank(m.severity), m.joined_at))
+    return Others(
+        total=len(found),
+        firing=sum(member.status == "firing" for member in found),
+        listed=tuple(
+            Sibling(
+                title=member.title,
+                severity=member.severity,
+                status=member.status,
+                elsewhere="" if member.channel == channel else member.channel,
+            )
+            for member in ordered[:_LISTED]
+        ),
     )
 
 
