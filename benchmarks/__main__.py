@@ -9,7 +9,7 @@ import time
 
 from benchmarks import report
 
-NAMES = ("front", "intake", "answer", "startup", "tagging", "tagging_accuracy", "classify")
+NAMES = ("front", "intake", "answer", "mitigation", "startup", "tagging", "tagging_accuracy", "classify", "churn_accuracy")
 
 
 def main() -> None:
