@@ -1,0 +1,83 @@
+"""The Spark engine: the same detectors in Structured Streaming, one arbitrary state a series, checkpointed.
+
+The landing zone's Parquet files are the stream. A driver or executor that dies resumes from the checkpoint;
+the file sink commits a batch's verdicts with its states, so that no sample is scored twice and none is
+skipped.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ml.anomaly import state as states
+from ml.anomaly.book import Book, Samples, scored
+from ml.anomaly.ensemble import WARM_UP
+from ml.spark import session
+
+SAMPLE = "series string, at double, value double"
+VERDICT = (
+    "series string, at double, value double, score double, news double, expected double, lower double, "
+    "upper double, firing boolean, since double, reason string"
+)
+_COLUMNS = tuple(column.split()[0] for column in VERDICT.split(", "))
+_STATE = "record binary"
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """What an executor does with the new samples of one series."""
+
+    counter: bool = False
+    limit: float = float("nan")
+    warm_up: int = WARM_UP
+
+    def __call__(self, key: tuple[str], batches: Iterator[Any], group: Any) -> Iterator[Any]:
+        """`batches`: data frames of `SAMPLE`, in any order; yields data frames of `VERDICT`."""
+        import pandas as pd  # noqa: PLC0415  # executors have it
+
+        frame = pd.concat(list(batches)).sort_values("at", kind="stable")
+        kept = states.from_records([bytes(group.get[0])]) if group.exists else states.empty(1)
+        book = Book(key, kept, self.counter, self.limit, self.warm_up)
+        new, heard = scored(book, {key[0]: Samples(frame["at"].to_numpy(), frame["value"].to_numpy())})
+        group.update((new.state.records()[0],))
+        said = [verdict for each in heard for _, verdict in each.each(new.names) if verdict.counted]
+        rows = [[key[0], *(getattr(verdict, name) for name in _COLUMNS[1:])] for verdict in said]
+        yield pd.DataFrame(rows, columns=_COLUMNS)
+
+
+def verdicts(spark: Any, landing: Path, scorer: Scorer) -> Any:
+    """The landing zone as a stream of verdicts."""
+    from pyspark.sql.streaming.state import GroupStateTimeout  # noqa: PLC0415
+
+    samples = spark.readStream.schema(SAMPLE).option("maxFilesPerTrigger", 200).parquet(str(landing))
+    return samples.groupBy("series").applyInPandasWithState(
+        scorer, VERDICT, _STATE, "append", GroupStateTimeout.NoTimeout
+    )
+
+
+def stream(spark: Any, landing: Path, out: Path, scorer: Scorer, *, once: bool = False) -> Any:
+    """Start writing verdicts as Parquet into `out`; `once` ends when all that has landed is scored."""
+    landing.mkdir(parents=True, exist_ok=True)
+    writer = verdicts(spark, landing, scorer).writeStream.format("parquet").outputMode("append")
+    writer = writer.option("checkpointLocation", str(out / "_checkpoint"))
+    writer = writer.trigger(availableNow=True) if once else writer.trigger(processingTime="1 second")
+    return writer.start(str(out))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m ml.anomaly.spark", description=__doc__)
+    parser.add_argument("landing", type=Path, help="folder of Parquet files that the collector writes")
+    parser.add_argument("out", type=Path, help="folder for the verdicts")
+    parser.add_argument("--master", default="local[*]", help="spark.master")
+    parser.add_argument("--once", action="store_true", help="score what has landed, and end")
+    given = parser.parse_args()
+    spark = session(given.master, "signalbox-anomalies", {"spark.sql.shuffle.partitions": "2"})
+    stream(spark, given.landing, given.out, Scorer(), once=given.once).awaitTermination()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""The Spark engine says what the embedded one says, also when its driver is killed in mid-stream."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ml import anomaly
+from ml.anomaly import Book, Samples, landing
+from ml.spark import SparkUnavailableError, java_home
+from tests.conftest import wait_until
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
+START, STEP, ROWS = 1_767_225_600.0, 300.0, 240
+
+
+@pytest.fixture(autouse=True, scope="module")
+def spark_is_there() -> None:
+    if importlib.util.find_spec("pyspark") is None:
+        pytest.skip("PySpark is not installed (the train extra).")
+    try:
+        java_home()
+    except SparkUnavailableError as exc:
+        pytest.skip(str(exc))
+
+
+def samples(first: int, last: int) -> dict[str, Samples]:
+    at = START + STEP * np.arange(ROWS)
+    found = {}
+    for number in range(3):
+        values = 10 + number + 0.1 * np.random.default_rng(number).normal(size=ROWS)
+        values[200 + number : 205] += 30
+        found[f"s{number}"] = Samples(at[first:last], values[first:last])
+    return found
+
+
+def start(zone: Path, out: Path, *options: str) -> subprocess.Popen[bytes]:
+    argv = [sys.executable, "-m", "ml.anomaly.spark", str(zone), str(out), "--master", "local[2]", *options]
+    log = (zone.parent / "spark.log").open("ab")
+    with log:
+        return subprocess.Popen(argv, stdout=log, stderr=log, start_new_session=True)
+
+
+def kill(driver: subprocess.Popen[bytes]) -> None:
+    """The driver and its JVM, which are a group of their own."""
+    os.killpg(driver.pid, signal.SIGKILL)
+    driver.wait(20)
+
+
+def test_a_killed_driver_resumes_and_both_engines_say_the_same(tmp_path: Path) -> None:
+    from pyarrow import parquet
+
+    zone, out = tmp_path / "landing", tmp_path / "verdicts"
+    landing.write(zone, samples(0, 100))
+    driver = start(zone, out)
+    try:
+        metadata = out / "_spark_metadata"
+        wait_until(lambda: driver.poll() is not None or any(metadata.glob("[0-9]*")), 90, "the first batch")
+        assert driver.poll() is None, (tmp_path / "spark.log").read_text()[-3000:]
+        landing.write(zone, samples(100, 180))
+    finally:
+        kill(driver)
+    landing.write(zone, samples(175, ROWS))
+    second = start(zone, out, "--once")
+    assert second.wait(90) == 0, (tmp_path / "spark.log").read_text()[-3000:]
+
+    listed = [
+        line
+        for file in (out / "_spark_metadata").glob("[0-9]*")
+        for line in file.read_text().splitlines()[1:]
+    ]
+    files = {line.split('"path":"file://')[1].split('"')[0] for line in listed}
+    rows = [row for file in files for row in parquet.read_table(file).to_pylist()]
+    by_spark = {(row["series"], row["at"]): (row["score"], row["reason"], row["firing"]) for row in rows}
+    assert len(rows) == len(by_spark) == 3 * ROWS
+
+    book, heard = anomaly.scored(Book(), samples(0, ROWS))
+    said = {
+        (name, v.at): (v.score, v.reason, v.firing) for each in heard for name, v in each.each(book.names)
+    }
+    assert set(said) == set(by_spark)
+    for key, (score, reason, firing) in said.items():
+        assert by_spark[key] == (pytest.approx(score, abs=1e-9), reason, firing)
+    assert any(firing for _, _, firing in said.values())
