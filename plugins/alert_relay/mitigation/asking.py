@@ -84,9 +84,9 @@ def confirm(scene: Scene, run_id: str, binding: str, user: str) -> Run:
         claimed = scene.ledger.claim(
             case, scene.facts(case, scene.firing(proposal.group)), _run(scene, proposal, binding)
         )
-    scene.tell(claimed)
     if claimed.status == "approved":
-        scene.hurry(claimed)
+        scene.hurry(claimed)  # first: what people read takes its time
+    scene.tell(claimed)
     return claimed
 
 
@@ -119,11 +119,10 @@ def approve(scene: Scene, run_id: str, binding: str, user: User) -> str:
         within = scene.rules.policy.approve_within
         changed = changed.moved("approved", now, by=user.id, wait_until=now + within)
     run = scene.ledger.move(run, changed)
-    scene.tell(run)
     if run.status == "approved":
         scene.hurry(run)
-        return "approved"
-    return f"{len(agreed)} of {run.approvals} agree"
+    scene.tell(run)
+    return "approved" if run.status == "approved" else f"{len(agreed)} of {run.approvals} agree"
 
 
 def reject(scene: Scene, run_id: str, binding: str, user: User) -> str:
@@ -177,8 +176,8 @@ def answer(scene: Scene, run_id: str, user: User, *, worked: bool) -> str:
     text = "a person looked and says so"
     moved = run.moved(to, scene.ctx.now(), by=user.id, text=text, verdict=verdict)
     run = scene.ledger.move(run, moved)
-    scene.tell(run)
     scene.hurry(run)
+    scene.tell(run)
     return to
 
 

@@ -19,12 +19,12 @@ _AT_ONCE = timedelta(seconds=10)
 
 def advance(scene: Scene, run_id: str) -> None:
     run = scene.ledger.run(run_id)
-    scene.tell(run)  # whoever went before may have been cut off before it could
+    scene.tell_soon(run)  # whoever went before may have been cut off before it could
     until = scene.ctx.now() + _AT_ONCE
     while scene.ctx.now() <= until:
         after = _step(scene, run)(scene, run)
         if after.status != run.status:
-            scene.tell(after)
+            scene.tell_soon(after)
         if after.revision == run.revision:
             return
         run = after

@@ -88,6 +88,11 @@ class MitigationHandlers:
     def drive_mitigation(self, errand: Errand, ctx: Context) -> None:
         driving.advance(self._scene(ctx), str(errand.data["run"]))
 
+    @on(scene.TELL)
+    def tell_of_mitigation(self, errand: Errand, ctx: Context) -> None:
+        here = self._scene(ctx)
+        here.tell(here.ledger.run(str(errand.data["run"])))
+
     @on(scene.AUTO_DUE)
     def start_mitigation(self, errand: Errand, ctx: Context) -> None:
         asked = errand.data

@@ -23,6 +23,7 @@ from plugins.alert_relay.state import GroupState
 
 DUE = "mitigation.due"
 AUTO_DUE = "mitigation.auto"
+TELL = "mitigation.tell"
 _SHARE = 0.6
 _DRY_RUN_SECONDS = 10.0
 _AGAIN_SECONDS = 9.0
@@ -220,6 +221,16 @@ class Scene:
             return telling.shown(known, run, self.oncall(known) if known else "")
 
         self.board.change(run.proposal.group, apply)
+
+    def tell_soon(self, run: Run) -> None:
+        """Have it told by another worker: a chat that is slow or away must not hold up what is done."""
+        self.ctx.emit(
+            TELL,
+            {"run": run.id},
+            subject=run.proposal.group,
+            serial=f"mitigation-told:{run.id}",
+            once=f"{run.id}:{run.revision}",
+        )
 
     def hurry(self, run: Run) -> None:
         """Have the run looked at now, by a worker that does nothing else meanwhile."""
