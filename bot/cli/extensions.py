@@ -5,8 +5,11 @@ One is imported only when its group is asked for, so that the others cost nothin
 
 from __future__ import annotations
 
+import ast
+import importlib.util
 from collections.abc import Iterable, Sequence
 from importlib import metadata
+from pathlib import Path
 
 import typer
 
@@ -21,11 +24,24 @@ def register(
     """Add all groups to `app`; load the one that the arguments name."""
     for entry in sorted(metadata.entry_points(group=GROUP) if found is None else found):
         wanted = entry.name in arguments[:1]
-        group = _load(entry) if wanted else typer.Typer(help=f"Commands of {entry.value.partition(':')[0]}.")
+        group = _load(entry) if wanted else typer.Typer(help=_described(entry))
         if not wanted:
             # Without a command, a group is not listed.
             group.callback(invoke_without_command=True)(_nothing)
         app.add_typer(group, name=entry.name)
+
+
+def _described(entry: metadata.EntryPoint) -> str:
+    """The first sentence of the module's docstring, read without running it: help must not cost imports."""
+    try:
+        found = importlib.util.find_spec(entry.module)
+        source = Path(found.origin).read_text(encoding="utf-8") if found and found.origin else ""
+        line = (ast.get_docstring(ast.parse(source)) or "").partition("\n")[0]
+    except (ImportError, OSError, SyntaxError):  # loading it says what is wrong
+        line = ""
+    said = line.partition(": ")[2] if line.startswith("signalbox ") else line
+    said = said.partition(". ")[0].rstrip(".")
+    return f"{said[:1].upper()}{said[1:]}." if said else f"Commands of {entry.module}."
 
 
 def _load(entry: metadata.EntryPoint) -> typer.Typer:

@@ -1,4 +1,7 @@
-"""signalbox manifest: the Slack app that Signalbox needs (docs.slack.dev/reference/app-manifest)."""
+"""signalbox manifest: the Slack app that Signalbox needs.
+
+The format is documented at docs.slack.dev/reference/app-manifest.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`signalbox demo incident`: a fault, from the rule that fires to the service that is healed."""
+"""signalbox demo: a fault, from the rule that fires to the service that is healed."""
 
 from __future__ import annotations
 
