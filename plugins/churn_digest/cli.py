@@ -1,4 +1,4 @@
-"""signalbox churn and signalbox models: churn, from tables to scores. Heavy imports happen when a command runs."""
+"""signalbox churn and signalbox models: churn, from tables to scores. Heavy imports wait for a command."""
 
 from __future__ import annotations
 
