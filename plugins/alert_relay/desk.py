@@ -39,25 +39,29 @@ class Desk:
     def change(self, key: str, apply: memory.Change, *, group: AlertGroup | None = None) -> GroupState | None:
         """Note what happened, keep the new state, show it: in this order, so that a retry loses nothing."""
         apply = offers.following(apply, group, self._config.mitigations)
+        self._note(key, apply)
+        state = memory.change(self._ctx, key, lambda known: self._signed(known, apply(known)))
+        if state is None or not self._is_ours(state):
+            return state
+        self._follow(state)
+        if not state.slowed:
+            self.show(key, group)
+        shown, _ = memory.load(self._ctx, key)
+        if shown is not None and not shown.slowed:
+            graph.ask(self._ctx, shown)
+        return shown
+
+    def _note(self, key: str, apply: memory.Change) -> None:
+        """Write down what the change means, for figures and timelines, and tell the ticket."""
         before, _ = memory.load(self._ctx, key)
         after = apply(before)
-        known = after or before
-        for fact in facts.between(before, after) if after is not None else ():
-            if known:
-                ticketing.tell(self._ctx, known, fact)
-            if known and memory.note_once(self._ctx, fact, key, facts.data(fact, known)):
-                late = self._ctx.now() - facts.began(known)
-                metrics.observe(fact, known, late.total_seconds())
-        memory.change(self._ctx, key, lambda known: self._signed(known, apply(known)))
-        state, _ = memory.load(self._ctx, key)
-        if state is not None and self._is_ours(state):
-            self._follow(state)
-            if not state.slowed:
-                self.show(key, group)
-                state, _ = memory.load(self._ctx, key)
-                if state is not None:
-                    graph.ask(self._ctx, state)
-        return memory.load(self._ctx, key)[0] if state is not None else None
+        if after is None:
+            return
+        for fact in facts.between(before, after):
+            ticketing.tell(self._ctx, after, fact)
+            if memory.note_once(self._ctx, fact, key, facts.data(fact, after)):
+                late = self._ctx.now() - facts.began(after)
+                metrics.observe(fact, after, late.total_seconds())
 
     def _signed(self, before: GroupState | None, after: GroupState | None) -> GroupState | None:
         """A changed state with its lines and the event that changed it; None when nothing did."""
