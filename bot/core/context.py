@@ -175,14 +175,14 @@ class Context:
         trail.record(actor, action, subject, event_id=self.event.id, **what)
 
     @contextmanager
-    def exclusive(self, name: str) -> Iterator[Together]:
+    def exclusive(self, name: str, *, durable: bool = True) -> Iterator[Together]:
         """One transaction that no other process of any node has under this name at the same time.
 
         For rules over several documents and records, such as limits. Nothing else may be asked of the
-        database inside of it, and nothing slow be done.
+        database inside of it, and nothing slow be done. `durable` is as in `Database.write`.
         """
         plugin, clock = self.handler.plugin, self._kernel.clock
-        with self._kernel.db.exclusive(f"{plugin}:{name}") as tx:
+        with self._kernel.db.exclusive(f"{plugin}:{name}", durable=durable) as tx:
             trail = Audit(tx, clock)
             yield Together(
                 Documents(tx, plugin, clock),

@@ -68,12 +68,12 @@ class Database:
             yield connection
 
     @contextmanager
-    def exclusive(self, name: str) -> Iterator[Joined]:
+    def exclusive(self, name: str, *, durable: bool = True) -> Iterator[Joined]:
         """One transaction that no other process has under the same name at the same time.
 
         SQLite has one writer at a time anyway; PostgreSQL waits for an advisory lock.
         """
-        with self.write() as connection:
+        with self.write(durable=durable) as connection:
             if connection.dialect.name == "postgresql":
                 connection.execute(
                     text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": name}

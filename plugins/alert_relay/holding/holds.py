@@ -113,7 +113,7 @@ def _save(documents: Documents, holds: Holds) -> None:
 
 def admit(ctx: Context, channel: str, key: str, *, limit: int, quiet_until: datetime | None) -> Admission:
     """Whether a new group has to wait; if so, it is on the list of what is held."""
-    with ctx.exclusive(LOCK) as tx:
+    with ctx.exclusive(LOCK, durable=False) as tx:
         holds, found = admitted(load(tx.documents), channel, ctx.now(), limit=limit, quiet_until=quiet_until)
         _save(tx.documents, holds)
         if found.hold is not None:
@@ -123,7 +123,7 @@ def admit(ctx: Context, channel: str, key: str, *, limit: int, quiet_until: date
 
 def note(ctx: Context, hold: Hold, *, released: int, finished: bool) -> None:
     """Some of its groups were let go; when none is left it is over."""
-    with ctx.exclusive(LOCK) as tx:
+    with ctx.exclusive(LOCK, durable=False) as tx:
         holds = load(tx.documents)
         newest = holds.holds.get(hold.id, hold)
         changed = newest.model_copy(update={"released": newest.released + released, "shown_at": ctx.now()})

@@ -74,7 +74,7 @@ def follow(ctx: Context, state: GroupState, config: AlertRelayConfig) -> tuple[I
     known = ledger.get(state.incident) if state.incident else None
     if known is not None and _holds(known, state, ctx):
         return known, False
-    with ctx.exclusive(LOCK) as tx:
+    with ctx.exclusive(LOCK, durable=False) as tx:
         ledger = Ledger(tx.documents)
         known = _of(ledger, state, config, ctx)
         if known is None:
@@ -124,7 +124,7 @@ def place(ctx: Context, state: GroupState) -> Place | None:
 
     A group that is worse than the line becomes the line: the channel hears of it.
     """
-    with ctx.exclusive(LOCK) as tx:
+    with ctx.exclusive(LOCK, durable=False) as tx:
         ledger = Ledger(tx.documents)
         known = ledger.get(state.incident)
         if known is None:
@@ -154,7 +154,7 @@ def note_line(ctx: Context, state: GroupState, ref: MessageRef) -> None:
     line = known.lines.get(state.channel) if known else None
     if line is None or line.key != state.key or line.ref == ref:
         return
-    with ctx.exclusive(LOCK) as tx:
+    with ctx.exclusive(LOCK, durable=False) as tx:
         ledger = Ledger(tx.documents)
         newest = ledger.get(state.incident)
         if newest is not None and newest.lines.get(state.channel) == line:
