@@ -120,6 +120,15 @@ def test_somebody_elses_dialog_confirms_nothing(kit: Kit) -> None:
     assert not kit.executors.fake.ran
 
 
+@pytest.mark.parametrize(("asks", "called"), [("UANN", True), ("UBOB", False)])
+def test_who_is_on_call_is_asked_to_agree_unless_they_ask_themselves(asks: str, called: bool) -> None:
+    oncall = {"escalate_to": "web", "oncall": {"web": {"users": ["UBOB"]}}}
+    with kit_with(declared(approvals=1), **oncall) as kit:
+        fire(kit)
+        ask(kit, user=asks)
+        assert (":rotating_light: <@UBOB>: please look at restart on checkout" in thread(kit)) == called
+
+
 def test_approve_and_reject_at_once_count_once() -> None:
     with kit_with(declared(approvals=1)) as kit:
         fire(kit)

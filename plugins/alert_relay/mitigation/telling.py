@@ -134,9 +134,15 @@ def shown(known: GroupState | None, run: Run, oncall: str) -> GroupState | None:
     state = known.model_copy(update={"runs": _kept([*others, seen])})
     for step in new:
         state = history.with_line(state, "mitigation", by=_person(step.by), text=sentence(run, step))
-        if step.to in _LOUD and oncall:
+        if oncall and _calls(run, step, oncall):
             state = history.with_line(state, "mitigation_call", by=oncall, text=_title(run))
     return state
+
+
+def _calls(run: Run, step: Transition, oncall: str) -> bool:
+    """Whether somebody has to come: to agree, or because it did not go well."""
+    agreement = step.to == "requested" and run.approvals > 0 and oncall != run.proposal.by
+    return agreement or step.to in _LOUD
 
 
 def _kept(seen: Sequence[SeenRun]) -> tuple[SeenRun, ...]:
