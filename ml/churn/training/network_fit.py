@@ -24,6 +24,7 @@ def fit(
     """
     import torch  # noqa: PLC0415  # of the training extra
 
+    torch.set_num_threads(1)  # matrices this small only wait for each other on more
     generator = torch.Generator().manual_seed(seed)
     mean, scale = matrix.mean(axis=0), matrix.std(axis=0)
     scale[scale < 1e-9] = 1.0

@@ -14,7 +14,8 @@ smile 😄|slightly_smiling_face 🙂|grinning 😀|joy 😂|wink 😉|thinking_
 coffee ☕|bug 🐛|computer 💻|phone ☎️|iphone 📱|email 📧|envelope 📧|inbox_tray 📥|outbox_tray 📤|speech_balloon 💬|thread 🧵|books 📚|book 📖
 moneybag 💰|credit_card 💳|receipt 🧾|truck 🚚|scroll 📜|traffic_light 🚦|vertical_traffic_light 🚦|railway_track 🛤️|satellite_antenna 📡|shield 🛡️
 file_folder 📁|open_file_folder 📂|card_index_dividers 🗂️|wastebasket 🗑️|broom 🧹|sun_with_face 🌞|sunny ☀️|cloud ☁️|snowflake ❄️|100 💯|checkered_flag 🏁
-bust_in_silhouette 👤|busts_in_silhouette 👥|handshake 🤝|loudspeaker 📢|mega 📣|heavy_plus_sign ➕|heavy_minus_sign ➖|black_small_square ▪️|small_blue_diamond 🔹
+bust_in_silhouette 👤|busts_in_silhouette 👥|handshake 🤝|loudspeaker 📢|mega 📣|heavy_plus_sign ➕|heavy_minus_sign ➖|black_small_square ▪️|small_blue_diamond 🔹|small_orange_diamond 🔸
+raised_hand ✋|leftwards_arrow_with_hook ↩️|loud_sound 🔊|new 🆕|small_red_triangle 🔺|small_red_triangle_down 🔻|telescope 🔭|zzz 💤
 `.trim().split(/[|\n]/).map((pair) => pair.split(" ")));
 
 export const QUICK = ["white_check_mark", "eyes", "raised_hands"];
