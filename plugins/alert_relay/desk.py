@@ -260,7 +260,10 @@ class Desk:
 
     def release(self, key: str) -> None:
         """Give a group that waited its message."""
-        self.change(key, lambda known: known and known.model_copy(update={"held": ""}))
+        state = self.change(key, lambda known: known and known.model_copy(update={"held": ""}))
+        incident = ledger.Ledger(self._ctx.documents).get(state.incident) if state else None
+        if incident is not None:
+            self.refresh_lines(incident, but=key)
 
     def catch_up(self, key: str) -> None:
         """Show what a flapping group's message kept back."""

@@ -33,12 +33,14 @@ def _line(state: GroupState, now: datetime) -> Markup:
     age = words.span((now - state.started_at).total_seconds())
     count = state.card.firing + state.card.silenced
     parts: list[Text] = [md("{} *{}*", sign, state.card.title), state.card.severity or "no severity"]
-    parts += [words.count(count, "alert"), f"for {age}", f"in {state.channel}"]
+    parts += [words.count(count, "alert"), f"for {age}", f"in {state.channel}", state.incident]
     if state.acked is not None:
         parts.append(md("{} is on it", mention(state.acked.by)))
     if state.silenced is not None:
         parts.append(f"silenced until {words.until(state.silenced.until, now)}")
-    return join(" · ", parts)
+    if state.held:
+        parts.append("waits for a message of its own")
+    return join(" · ", [part for part in parts if part])
 
 
 def silences(found: Sequence[Silence], idle: set[str], now: datetime) -> Message:

@@ -30,9 +30,8 @@ def _visit(config: AlertRelayConfig, ctx: Context, desk: Desk, hold: Hold, *, ov
         desk.release(state.key)
     if hold.kind == "storm" or over:
         summary.show(ctx, hold, summary.read(ctx, hold), over=over)
-    finished = over and len(batch) == len(waiting)
-    if batch or finished:
-        holds.note(ctx, hold, released=len(batch), finished=finished)
+    if over and len(batch) == len(waiting):
+        holds.finish(ctx, hold)
 
 
 def _next(

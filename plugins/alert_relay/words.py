@@ -15,6 +15,11 @@ def person(created_by: str) -> Text:
     return mention(user) if user != created_by else (created_by[:60] or "somebody")
 
 
+def is_user(name: str) -> bool:
+    """Whether it is a person's id in Slack, rather than a name elsewhere or ourselves."""
+    return re.fullmatch(r"[UW][A-Z0-9]+", name) is not None
+
+
 def called(target: str) -> Text:
     """A mention of a person or of a user group, by its id."""
     is_group = target.startswith("S") and target.isalnum()

@@ -11,6 +11,7 @@ from alert_kit import fires, lines, notify, one, poll, relay_kit, titled, under
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.core.memory import Records
 from bot.plugin import Reaction, Transient, User
 from bot.testing import Kit
 from plugins.alert_relay.incidents import postmortem
@@ -143,6 +144,18 @@ def test_a_marked_message_joins_the_timeline_and_leaves_it(kit: Kit) -> None:
     kit.event("slack.reaction", marked.model_copy(update={"emoji": "eyes"}))
     kit.event("slack.reaction", marked.model_copy(update={"added": False}))
     assert "We rolled" not in incident(kit, "1")
+
+
+def test_who_is_no_person_is_not_mentioned(kit: Kit) -> None:
+    fires(kit, "HighErrorRate")
+    context = {"run": "r1", "mitigation": "restart", "status": "succeeded", "by": "auto", "text": "recovered"}
+    Records(kit.kernel.db, "alert-relay", None, kit.clock).append(
+        "mitigation", "HighErrorRate-checkout", {**context, "service": "checkout"}
+    )
+    kit.clock.advance(timedelta(seconds=1))
+    story = incident(kit, "INC-1")
+    assert "mitigation restart succeeded: recovered auto" in story
+    assert "<@auto>" not in story
 
 
 def test_a_mark_elsewhere_is_nobodys(kit: Kit) -> None:

@@ -100,6 +100,18 @@ def test_whoever_has_to_be_called_is_not_kept_waiting() -> None:
         assert any("<@UANN>" in shown.text for shown in kit.chat.messages)
 
 
+def test_a_released_group_appears_on_its_incidents_line(kit: Kit) -> None:
+    fires(kit, "HighErrorRate")
+    burst(kit, 12)
+    fires(kit, "SlowCheckout", severity="warning")
+    assert "groups fire" not in titled(kit, "HighErrorRate").text
+    kit.command("/signalbox alerts", user="UANN")
+    assert "waits for a message of its own" in kit.reply.text
+    for _ in range(6):
+        poll(kit, seconds=30)
+    assert "2 of 2 groups fire" in titled(kit, "HighErrorRate").text
+
+
 def test_a_second_storm_has_its_own_summary(kit: Kit) -> None:
     burst(kit, 8)
     kit.alerts.set([])

@@ -51,7 +51,7 @@ def test_what_fires_is_listed_with_who_is_on_it(kit: Kit) -> None:
     text = said(kit, "")
     assert "1 group firing: 1 acknowledged, 0 silenced." in text
     assert "*HighErrorRate · checkout* · critical · 1 alert" in text
-    assert "in #pay · <@UBOB> is on it" in text
+    assert "in #pay · INC-1 · <@UBOB> is on it" in text
 
 
 def test_silences_that_mute_nothing_are_marked(kit: Kit) -> None:

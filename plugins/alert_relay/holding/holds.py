@@ -23,7 +23,7 @@ class _Value(BaseModel):
 
 
 class Hold(_Value):
-    """`until` is known beforehand of quiet hours, not of a storm; `released` counts groups let go."""
+    """`until` is known beforehand of quiet hours, not of a storm."""
 
     id: str
     kind: Kind
@@ -31,7 +31,6 @@ class Hold(_Value):
     since: datetime
     until: datetime | None = None
     shown_at: datetime | None = None
-    released: int = 0
 
 
 class Pace(_Value):
@@ -121,13 +120,10 @@ def admit(ctx: Context, channel: str, key: str, *, limit: int, quiet_until: date
     return found
 
 
-def note(ctx: Context, hold: Hold, *, released: int, finished: bool) -> None:
-    """Some of its groups were let go; when none is left it is over."""
+def finish(ctx: Context, hold: Hold) -> None:
+    """None of its groups waits any more."""
     with ctx.exclusive(LOCK, durable=False) as tx:
-        holds = load(tx.documents)
-        newest = holds.holds.get(hold.id, hold)
-        changed = newest.model_copy(update={"released": newest.released + released, "shown_at": ctx.now()})
-        _save(tx.documents, holds.without(hold.id) if finished else holds.with_hold(changed))
+        _save(tx.documents, load(tx.documents).without(hold.id))
 
 
 def members_of(hold_id: str) -> str:

@@ -57,7 +57,8 @@ def _member(member: Member) -> Text:
 
 
 def _entry(entry: Entry) -> Text:
-    who = md(" {}", mention(entry.who)) if entry.who else ""
+    name: Text = mention(entry.who) if words.is_user(entry.who) else entry.who
+    who = md(" {}", name) if entry.who else ""
     group = f"{entry.group}: " if entry.group else ""
     return md("`{}` {}{}{}", f"{entry.at:%d %b %H:%M:%S}", group, entry.text[:300], who)
 

@@ -37,7 +37,7 @@ def facts(incident: Incident, entries: Sequence[Entry], now: datetime) -> dict[s
         "seconds_to_acknowledge": _after(start, _first(entries, "ack")),
         "seconds_to_mitigate": _after(start, _first(entries, "mitigation", "succeeded")),
         "seconds_to_resolve": _after(start, end),
-        "people": sorted({entry.who for entry in entries if entry.who.isalnum()}),
+        "people": sorted({entry.who for entry in entries if words.is_user(entry.who)}),
         "exported_at": now.isoformat(),
     }
 

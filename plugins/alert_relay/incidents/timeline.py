@@ -17,7 +17,7 @@ _LIMIT = 500
 
 
 class Entry(BaseModel):
-    """`who` is a Slack user id or empty; `text` is plain and may hold what people wrote."""
+    """`who` is a Slack user id, another name or empty; `text` is plain and may hold what people wrote."""
 
     model_config = ConfigDict(frozen=True)
     at: datetime
