@@ -9,7 +9,21 @@ import time
 
 from benchmarks import report
 
-NAMES = ("front", "intake", "answer", "alerts", "incident_month", "mitigation", "startup", "tagging", "tagging_accuracy", "classify", "churn_accuracy", "anomaly_nab", "anomaly_speed")
+NAMES = (
+    "front",
+    "intake",
+    "answer",
+    "alerts",
+    "incident_month",
+    "mitigation",
+    "startup",
+    "tagging",
+    "tagging_accuracy",
+    "classify",
+    "churn_accuracy",
+    "anomaly_nab",
+    "anomaly_speed",
+)
 
 
 def main() -> None:

@@ -94,14 +94,14 @@ def scored(book: Book, samples: Mapping[str, Samples]) -> tuple[Book, list[Score
     given = [(place[name], each) for name, each in samples.items() if len(each.at)]
     given.sort(key=lambda pair: pair[0])
     heard: list[Scored] = []
-    state = book.state
+    after: list[tuple[Rows, State]] = []
     for start in range(0, len(given), AT_ONCE):
         part = given[start : start + AT_ONCE]
         rows = np.array([row for row, _ in part], np.intp)
-        after, said = _rounds(book, state.rows(rows), rows, [each for _, each in part])
-        state = state.with_rows(rows, after) if len(rows) < len(state) else after
+        moved, said = _rounds(book, book.state.rows(rows), rows, [each for _, each in part])
+        after.append((rows, moved))
         heard += said
-    return book.with_state(book.names, state), heard
+    return book.with_state(book.names, book.state.with_parts(after)), heard
 
 
 def _rounds(book: Book, state: State, rows: Rows, given: Sequence[Samples]) -> tuple[State, list[Scored]]:

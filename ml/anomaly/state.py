@@ -5,7 +5,7 @@ A state is never changed: updating makes a new one. A row is kept as the bytes o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -120,10 +120,15 @@ class State:
 
     def with_rows(self, rows: Rows, other: State) -> State:
         """A state in which `other` stands for some of the series."""
+        return self.with_parts([(rows, other)])
+
+    def with_parts(self, parts: Sequence[tuple[Rows, State]]) -> State:
+        """A state in which others stand for some of the series, copied once for all of them."""
         changed = {}
         for name, field in self.fields.items():
             changed[name] = field.copy()
-            changed[name][rows] = other[name]
+            for rows, other in parts:
+                changed[name][rows] = other[name]
         return State(changed)
 
     def records(self) -> list[bytes]:

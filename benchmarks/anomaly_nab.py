@@ -1,0 +1,129 @@
+"""Anomaly detection on NAB v1.1, beside what people use: NAB's own threshold, and one chosen on other folders."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.anomaly_peers import PEERS
+from benchmarks.report import Aim, Progress, Section
+from ml.anomaly import nab
+from ml.anomaly.labelled import Floats, Labelled, read_folder
+from ml.anomaly.measures import Events, events, vus_pr
+from ml.anomaly.replay import replay
+
+DATA = Path(__file__).parents[2] / "shared" / "data" / "nab"
+OURS = "Signalbox"
+CALM = 0.05
+_GRID = np.linspace(0.5, 0.95, 91)
+HEAD = (
+    "detector", "standard", "low FP", "low FN", "standard, threshold of other folders", "VUS-PR",
+    "event precision / recall / F1", "false alerts a series-day", "median delay",
+)  # fmt: skip
+
+
+def run(progress: Progress, *, quick: bool = False) -> Section:
+    files = read_folder(DATA)
+    files = [file for file in files if len(file.at) < 5000] if quick else files
+    rows, ours = [], None
+    for name, (scores, alerts) in _all(files, progress).items():
+        standard = nab.scored(files, alerts, nab.STANDARD)
+        left = nab.left_out(files, alerts, nab.STANDARD)
+        found = _left_out_events(files, alerts, left)
+        volume = float(np.mean([vus_pr(file, scores[file.name]) for file in files if file.windows]))
+        others = [nab.scored(files, alerts, profile).score for profile in nab.PROFILES[1:]]
+        rows.append(_row(name, [standard.score, *others, left.score], volume, found))
+        if name == OURS:
+            ours = (standard.score, left.score, _calm(files, alerts))
+        progress(f"{name}: {standard.score:.1f}")
+    assert ours is not None
+    return _section(rows, *ours)
+
+
+def _all(
+    files: Sequence[Labelled], progress: Progress
+) -> Mapping[str, tuple[Mapping[str, Floats], Mapping[str, Floats]]]:
+    progress("ours")
+    replayed = replay(files)
+    made = {OURS: ({n: r.score for n, r in replayed.items()}, {n: r.news for n, r in replayed.items()})}
+    for name, detector in PEERS.items():
+        progress(name)
+        both = {file.name: detector(file) for file in files}
+        made[name] = ({n: b[0] for n, b in both.items()}, {n: b[1] for n, b in both.items()})
+    return made
+
+
+def _left_out_events(files: Sequence[Labelled], alerts: Mapping[str, Floats], left: nab.Result) -> Events:
+    """Each folder's events at the threshold of the others, together."""
+    groups = sorted({file.group for file in files})
+    parts = [
+        events([f for f in files if f.group == group], alerts, threshold)
+        for group, threshold in zip(groups, left.thresholds, strict=True)
+    ]
+    return _together(parts)
+
+
+def _calm(files: Sequence[Labelled], alerts: Mapping[str, Floats]) -> Events:
+    """Each folder at the lowest threshold that keeps the others below the aim for false alerts, together."""
+    found = []
+    for group in sorted({file.group for file in files}):
+        others = [file for file in files if file.group != group]
+        threshold = min(t for t in _GRID if events(others, alerts, t).false_a_day < CALM)
+        found.append(events([file for file in files if file.group == group], alerts, threshold))
+    return _together(found)
+
+
+def _together(parts: Sequence[Events]) -> Events:
+    delays = [part.delay for part in parts for _ in range(part.found)]
+    sums = [sum(getattr(part, field) for part in parts) for field in ("windows", "found", "alerts", "false")]
+    return Events(
+        *sums, sum(part.days for part in parts), float(np.median(delays)) if delays else float("nan")
+    )
+
+
+def _row(name: str, scores: Sequence[float], volume: float, found: Events) -> tuple[str, ...]:
+    event = f"{found.precision:.2f} / {found.recall:.2f} / {found.f1:.2f}"
+    return (
+        name, *(f"{score:.1f}" for score in scores), f"{volume:.3f}", event,
+        f"{found.false_a_day:.3f}", f"{found.delay:.0f} rows",
+    )  # fmt: skip
+
+
+def _section(rows: Sequence[Sequence[str]], standard: float, left: float, found: Events) -> Section:
+    calm = f"{found.false_a_day:.3f} at recall {found.recall:.2f}"
+    return Section(
+        "anomaly_nab",
+        "Anomalies: the Numenta Anomaly Benchmark",
+        HEAD,
+        rows,
+        (
+            Aim("NAB standard, its own threshold", "> 75", f"{standard:.1f}", standard > 75),
+            Aim("NAB standard, threshold of other folders", "> 65", f"{left:.1f}", left > 65),
+            Aim(
+                "false alerts a series-day at event recall ≥ 0.7",
+                "< 0.05",
+                calm,
+                found.false_a_day < 0.05 and found.recall >= 0.7,
+            ),
+        ),
+        (
+            (
+                "Published, in NAB's way (standard / low FP / low FN): ARTime 74.9 / 65.2 / 80.4, Numenta HTM 70.1 / "
+                "63.1 / 74.3, contextOSE 69.9 / 67.0 / 73.2, random cut forest 51.7 / 38.4 / 59.8. From their published "
+                "scores the threshold of other folders gives 73.1, 69.3, 68.8 and 37.7."
+            ),
+            (
+                "One configuration for all files, sample by sample. Its lines were chosen by looking at these files: "
+                "only the threshold, not the lines, is held out by folder. Events and false alerts are at the "
+                "held-out thresholds; for the aim about false alerts a day, at those that reach it on other folders. NAB has 116 windows and labels that people dispute (Wu and Keogh, 2020)."
+            ),
+            (
+                "VUS-PR is over the 52 files with windows, buffers of 0 to 100 rows, on scores before the alert logic. "
+                "Delay is from a window's first row, which NAB puts well before the anomaly itself. Point-adjusted "
+                "F1 is left out: random scores do well by it (Kim et al., 2022)."
+            ),
+            "Peers without a re-alert rule get a pause of 144 rows, without which they score far lower.",
+        ),
+    )
