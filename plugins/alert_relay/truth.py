@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
 
 from bot.core.errors import SignalboxError
 from bot.plugin import AlertGroup, Context, Silence
 
 
-class Truth(NamedTuple):
+@dataclass(frozen=True)
+class Truth:
     """None stands for what could not be asked."""
 
     groups: Sequence[AlertGroup] | None
     silences: Sequence[Silence] | None
 
     def group(self, key: str) -> AlertGroup | None:
-        return next((group for group in self.groups or () if group.key == key), None)
+        return self._by_key.get(key)
+
+    @cached_property
+    def _by_key(self) -> dict[str, AlertGroup]:
+        return {group.key: group for group in self.groups or ()}
 
 
 NOT_ASKED = Truth(None, None)

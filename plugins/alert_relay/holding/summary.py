@@ -62,9 +62,7 @@ def message(hold: Hold, found: Tally, now: datetime, *, over: bool) -> Message:
     more: list[Text] = [f"and {rest} more"] if rest else []
     blocks = [Section(text=join("\n", lines))]
     blocks += [Section(text=join("\n", [*listed, *more]))] if listed else []
-    return Message(
-        text=head, blocks=(*blocks, Note(parts=(_promise(hold),))), severity=_colour(found), priority="high"
-    )
+    return Message(text=head, blocks=(*blocks, Note(parts=(_promise(hold),))), severity=_colour(found))
 
 
 def _storm(hold: Hold, found: Tally, now: datetime, *, over: bool) -> str:
