@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -28,6 +29,7 @@ class Shop:
     def __init__(self) -> None:
         self.fault = False
         self.heals: list[str] = []
+        self.answers_after = 0.0
         shop = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -44,6 +46,7 @@ class Shop:
                 signed = self.headers["X-Signalbox-Signature"].startswith("v1=")
                 shop.heals.append(self.headers["Idempotency-Key"])
                 shop.fault = False
+                time.sleep(shop.answers_after)
                 self._answer(200 if signed else 401, "healed")
 
             def _answer(self, status: int, body: str) -> None:
@@ -94,6 +97,7 @@ secret = "the key that requests are signed with"
 [[mitigations]]
 name = "heal"
 title = "Heal checkout"
+limits = {{ cooldown = 0 }}
 match = {{ alertname = "HighErrorRate" }}
 executor = "http"
 approvals = 1
@@ -141,6 +145,9 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Product, S
         ALERTMANAGER_URL=urls["alertmanager"],
         PROMETHEUS_URL=urls["prometheus"],
         SIGNALBOX_ALERTMANAGER__TOKEN=TOKEN,
+        SIGNALBOX_WORKERS__SOFT_TIME_LIMIT="10",
+        SIGNALBOX_WORKERS__HARD_TIME_LIMIT="12",
+        SIGNALBOX_WORKERS__LEASE_SECONDS="15",  # how long a dead worker's work waits for another one
     )
     (folder / "rules.yml").write_text(RULES)
     (folder / "prometheus.yml").write_text(
@@ -191,10 +198,26 @@ def press(product: Product, user: str, label: str) -> None:
     product.click(user, ALERTS, found, label)
 
 
+def burn(product: Product, shop: Shop) -> None:
+    """Switch the fault on, and wait until the message offers its mitigation."""
+    shop.fault = True
+    wait_until(lambda: says(product, "1 firing") and says(product, "Heal checkout"), 60, "the alert")
+    wait_until(product.idle, 60, "an empty inbox")
+
+
+def statuses(told: str) -> list[str]:
+    """Of `signalbox mitigations runs`: what runs became, the newest first."""
+    return [line.split(": ", 1)[1].split(" ")[0] for line in told.splitlines()]
+
+
+def newest(product: Product) -> str:
+    return statuses(product.cli("mitigations", "runs").stdout)[0]
+
+
 def test_from_a_fault_to_a_verified_recovery(chain: tuple[Product, Shop]) -> None:
     product, shop = chain
-    shop.fault = True
-    wait_until(lambda: says(product, "Heal checkout"), 60, "the message with its button")
+    burn(product, shop)
+    healed = len(shop.heals)
 
     press(product, CAROL, "Heal checkout")
     wait_until(lambda: any("it needs the permission" in a for a in product.answers(CAROL, ALERTS)), 20, "no")
@@ -205,39 +228,57 @@ def test_from_a_fault_to_a_verified_recovery(chain: tuple[Product, Shop]) -> Non
     assert "now 0.4" in str(view)
     product.page("POST", "slack/submit", user=ALICE, view_id=view["id"], values={})
     wait_until(lambda: says(product, "another person"), 20, "the question to a second person")
-    assert shop.heals == []
+    assert len(shop.heals) == healed
 
     press(product, ALICE, "Approve")
     wait_until(
         lambda: any("somebody else has to agree" in a for a in product.answers(ALICE, ALERTS)), 20, "no"
     )
-    assert shop.heals == []
+    assert len(shop.heals) == healed
     wait_until(product.idle, 20, "an empty inbox")
 
     press(product, BOB, "Approve")
-    wait_until(lambda: shop.heals, 20, "the executor")
-    wait_until(lambda: says(product, "heal on service/checkout worked"), 90, "the verdict")
+    wait_until(lambda: len(shop.heals) > healed, 20, "the executor")
+    wait_until(lambda: newest(product) == "succeeded", 90, "the verdict")
+    wait_until(lambda: says(product, "heal on service/checkout worked"), 20, "the verdict in the chat")
     assert says(product, "0.4 before, 0 now")
     wait_until(lambda: says(product, "resolved after"), 60, "the end of the alert")
     wait_until(product.idle, 30, "an empty inbox")
 
-    assert len(shop.heals) == 1
+    assert len(shop.heals) == healed + 1
     told = product.cli("mitigations", "runs")
     assert told.returncode == 0, told.stderr
-    told_of = [line.split(": ", 1)[1].split(" ")[0] for line in told.stdout.splitlines()]
-    assert told_of == ["succeeded", "verifying", "running", "approved", "requested"]
+    assert statuses(told.stdout)[:5] == ["succeeded", "verifying", "running", "approved", "requested"]
     assert product.cli("audit", "verify").returncode == 0
 
 
 def test_the_kill_switch_of_the_command_line_is_seen_in_the_chat(chain: tuple[Product, Shop]) -> None:
     product, shop = chain
+    burn(product, shop)
     healed = len(shop.heals)
     assert "switch: stop" in product.cli("mitigations", "stop", "we look").stdout
-    shop.fault = True
-    wait_until(lambda: says(product, "1 firing"), 60, "the alert again")
     press(product, ALICE, "Heal checkout")
     wait_until(
         lambda: any("Mitigations are stopped" in a for a in product.answers(ALICE, ALERTS)), 20, "the refusal"
     )
     assert len(shop.heals) == healed
     assert "switch: run" in product.cli("mitigations", "resume").stdout
+
+
+def test_a_worker_killed_while_it_acts_leaves_one_action_and_a_verdict(chain: tuple[Product, Shop]) -> None:
+    product, shop = chain
+    burn(product, shop)
+    healed, shop.answers_after = len(shop.heals), 3.0
+    press(product, BOB, "Heal checkout")
+    view = wait_until(lambda: opened(product, BOB), 20, "the dialog")
+    product.page("POST", "slack/submit", user=BOB, view_id=view["id"], values={})
+    wait_until(lambda: says(product, "Approve"), 20, "the question to a second person")
+    press(product, ALICE, "Approve")
+    wait_until(lambda: len(shop.heals) > healed, 20, "the executor")
+    killed = product.find("celery", "worker", "io")
+    assert killed
+    for worker in killed:
+        worker.kill()
+    shop.answers_after = 0.0
+    wait_until(lambda: newest(product) == "succeeded", 120, "the verdict")
+    assert len(shop.heals) == healed + 1
