@@ -19,9 +19,10 @@ from ml.tagging import artifact, calibration
 from ml.tagging import head as heads
 from ml.tagging.categories import CATEGORIES, OUT_OF_SCOPE, Category
 from ml.tagging.clean import clean, has_words
-from ml.tagging.encoder import NAME, Encoder
+from ml.tagging.encoder import NAME, WEIGHTS_SHA256, Encoder
 from ml.tagging.head import Head
 from ml.tagging.language import foreign
+from ml.tagging.words import words
 
 log = structlog.get_logger()
 Band = Literal["apply", "suggest", "leave"]
@@ -50,9 +51,16 @@ class Tagger:
     """`load` takes the model that serves, `open` any trained one, `seed` the built-in one."""
 
     def __init__(
-        self, encoder: Encoder, head: Head, version: str, languages: tuple[str, ...] = LANGUAGES
+        self,
+        encoder: Encoder,
+        head: Head,
+        version: str,
+        languages: tuple[str, ...] = LANGUAGES,
+        *,
+        encoder_version: str = WEIGHTS_SHA256[:12],
     ) -> None:
         self._encoder = encoder
+        self.encoder_version = encoder_version
         self._head = head
         self._languages = languages
         self.version = version
@@ -75,10 +83,25 @@ class Tagger:
     def open(cls, folder: Path, cache: Path, *, threads: int = 1) -> Tagger:
         """A trained model, after its files were verified. `cache` holds the base encoder if it needs it."""
         manifest, encoder, head = artifact.load(folder, cache, threads)
-        return cls(encoder, head, manifest.version, manifest.languages)
+        tuned = manifest.files.get(artifact.ENCODER, WEIGHTS_SHA256)
+        return cls(encoder, head, manifest.version, manifest.languages, encoder_version=tuned[:12])
 
     def tag(self, texts: Sequence[str]) -> list[Tagging]:
         return [tagging for chunk in _chunks(texts, CHUNK) for tagging in self._tag(chunk)]
+
+    def embed(self, text: str) -> list[float]:
+        """The text as a vector of length 1; texts that say something alike have a high inner product."""
+        return [float(number) for number in self._encoder.encode([clean(text)])[0]]
+
+    def words_for(self, text: str, category: str) -> tuple[str, ...]:
+        """The words that spoke most for a category."""
+        at = self._head.categories.index(category)
+
+        def confidence(texts: Sequence[str]) -> list[float]:
+            logits = self._head.logits(self._encoder.encode(texts))
+            return [float(row[at]) for row in self._head.probabilities(logits)]
+
+        return words(clean(text), confidence)
 
     def _tag(self, texts: Sequence[str]) -> Iterator[Tagging]:
         cleaned = [clean(text) for text in texts]

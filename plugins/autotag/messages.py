@@ -20,6 +20,7 @@ from bot.plugin import (
 )
 from plugins.autotag.effort import Effort
 from plugins.autotag.policy import Decision
+from plugins.autotag.similar import Similar
 
 _SUMMARY_LENGTH = 150
 NONE = "none"
@@ -49,7 +50,7 @@ def applied(ticket: Ticket, decision: Decision, label: str, slugs: Sequence[str]
         text=f"{ticket.key} tagged {label} {_percent(decision.confidence)}",
         blocks=(
             Section(text=line),
-            Note(parts=(f"model {decision.model_version}",)),
+            Note(parts=_about(decision, "")),
             Actions(elements=(wrong,)),
         ),
         severity="good",
@@ -57,7 +58,9 @@ def applied(ticket: Ticket, decision: Decision, label: str, slugs: Sequence[str]
     )
 
 
-def suggestion(ticket: Ticket, decision: Decision, number: int, slugs: Sequence[str]) -> Message:
+def suggestion(
+    ticket: Ticket, decision: Decision, number: int, slugs: Sequence[str], alike: Sequence[Similar] = ()
+) -> Message:
     group = f"tag:{ticket.key}:{decision.text_hash}"
     best = decision.best(number)
     buttons = [_choice(ticket, slug, score, group, first=not i) for i, (slug, score) in enumerate(best)]
@@ -74,11 +77,38 @@ def suggestion(ticket: Ticket, decision: Decision, number: int, slugs: Sequence[
         text=f"{ticket.key}: which category is it?",
         blocks=(
             Section(text=md(":grey_question: {} {}", _link(ticket), _short(ticket.summary))),
-            Note(parts=(f"{decision.reason} · model {decision.model_version}",)),
+            *_alike(alike),
+            Note(parts=_about(decision, decision.reason)),
             Actions(elements=(*buttons, another, none)),
         ),
         severity="info",
     )
+
+
+def _about(decision: Decision, reason: str) -> tuple[str, ...]:
+    """Why, the words that spoke for it, how urgent the helpdesk calls it, and which model said so."""
+    said = (
+        reason,
+        f"because of: {', '.join(decision.words)}" if decision.words else "",
+        f"priority {decision.priority}" if decision.priority else "",
+        f"model {decision.model_version}",
+    )
+    return (" · ".join(part for part in said if part),)
+
+
+def _alike(found: Sequence[Similar]) -> tuple[Section, ...]:
+    if not found:
+        return ()
+    lines = [
+        md(
+            "{} {} {}",
+            link(past.url, past.key),
+            md("*{}*", past.category) if past.category else "",
+            past.summary,
+        )
+        for past in found
+    ]
+    return (Section(text=join("\n", [md("Similar:"), *lines])),)
 
 
 def _options(slugs: Iterable[str]) -> tuple[Option, ...]:

@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 
 from bot.plugin import Permanent, Transient
 
-_loaded: dict[Path, Tagger] = {}
+_loaded: dict[Path, tuple[Path, Tagger]] = {}
 _lock = threading.Lock()
 Band = Literal["apply", "suggest", "leave"]
 
@@ -32,16 +32,33 @@ class Tagging(Protocol):
 
 class Tagger(Protocol):
     version: str
+    encoder_version: str
 
     def tag(self, texts: Sequence[str]) -> Sequence[Tagging]: ...
 
+    def embed(self, text: str) -> list[float]:
+        """A vector of length 1."""
+        ...
+
+    def words_for(self, text: str, category: str) -> tuple[str, ...]: ...
+
 
 def load(models: Path) -> Tagger:
-    """The tagger of this process. The import is here so that the web process never pays for it."""
+    """The tagger of this process, loaded again when another model was promoted."""
+    serving = _champion(models)
     with _lock:
-        if models not in _loaded:
-            _loaded[models] = _load(models)
-        return _loaded[models]
+        held = _loaded.get(models)
+        if held is None or held[0] != serving:
+            held = (serving, _load(models))
+            _loaded[models] = held
+        return held[1]
+
+
+def _champion(models: Path) -> Path:
+    """Where the link to the model that serves leads; promotion makes it lead elsewhere."""
+    from ml.tagging.tagger import CHAMPION  # noqa: PLC0415  # heavy; worker processes only
+
+    return (models / CHAMPION).resolve()
 
 
 def _load(models: Path) -> Tagger:

@@ -19,11 +19,12 @@ from bot.plugin import (
     command,
     on,
 )
-from plugins.autotag import messages, model, policy
+from plugins.autotag import messages, model, policy, similar
 from plugins.autotag.config import AutoTagConfig
 from plugins.autotag.decisions import DECISION, REVIEW, Decisions, model_error, note_model
 from plugins.autotag.effort import measured
 from plugins.autotag.policy import Decision
+from plugins.autotag.similar import Similar
 
 MOST_DAYS, MOST_RECORDS = 400, 100_000
 
@@ -72,11 +73,16 @@ class AutoTag(Plugin[AutoTagConfig]):
         except (Transient, Permanent) as exc:
             note_model(ctx, error=str(exc))
             raise
-        [tagging] = tagger.tag([policy.text_of(ticket)])
+        text = policy.text_of(ticket)
+        [tagging] = tagger.tag([text])
         note_model(ctx, version=tagger.version)
-        return policy.decided(ticket, tagging, tagger.version)
+        words = tagger.words_for(text, tagging.category) if tagging.category else ()
+        return policy.decided(ticket, tagging, tagger.version, words)
 
     def _act(self, ticket: Ticket, decision: Decision, ctx: Context) -> None:
+        if decision.scores and decision.reason != policy.BY_A_PERSON:
+            tagger = model.load(self._cache(ctx))
+            similar.remember(ticket, tagger.embed(policy.text_of(ticket)), tagger.encoder_version, ctx)
         if decision.band == "apply" and decision.category:
             label = self._apply(ticket, decision, decision.category, ctx)
             if self.config.announce:
@@ -87,7 +93,13 @@ class AutoTag(Plugin[AutoTagConfig]):
             self._tell(ticket, self._suggestion(ticket, decision, ctx), ctx)
 
     def _suggestion(self, ticket: Ticket, decision: Decision, ctx: Context) -> Message:
-        return messages.suggestion(ticket, decision, self.config.choices, model.slugs(self._cache(ctx)))
+        alike = self._similar(ticket, ctx)
+        slugs = model.slugs(self._cache(ctx))
+        return messages.suggestion(ticket, decision, self.config.choices, slugs, alike)
+
+    def _similar(self, ticket: Ticket, ctx: Context) -> list[Similar]:
+        tagger = model.load(self._cache(ctx))
+        return similar.find(ticket, tagger.embed(policy.text_of(ticket)), tagger.encoder_version, ctx)
 
     def _apply(self, ticket: Ticket, decision: Decision, category: str, ctx: Context) -> str:
         label = self.config.label_prefix + category

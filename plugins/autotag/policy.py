@@ -30,6 +30,8 @@ class Decision(BaseModel):
     confidence: float = 0.0
     scores: dict[str, float] = {}
     model_version: str = ""
+    words: tuple[str, ...] = ()
+    priority: str = ""
 
     def best(self, number: int) -> list[tuple[str, float]]:
         known = [(slug, score) for slug, score in self.scores.items() if slug != "out-of-scope"]
@@ -77,7 +79,7 @@ def withdrawn(decisions: Iterable[Decision], ticket: Ticket, prefix: str) -> set
     return {category for category in applied if prefix + category not in ticket.labels}
 
 
-def decided(ticket: Ticket, tagging: Tagging, version: str) -> Decision:
+def decided(ticket: Ticket, tagging: Tagging, version: str, words: tuple[str, ...] = ()) -> Decision:
     return Decision(
         ticket=ticket.key,
         band=tagging.band,
@@ -87,6 +89,8 @@ def decided(ticket: Ticket, tagging: Tagging, version: str) -> Decision:
         confidence=tagging.confidence,
         scores=_rounded(tagging.scores),
         model_version=version,
+        words=words,
+        priority=ticket.priority,
     )
 
 
