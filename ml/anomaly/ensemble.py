@@ -20,7 +20,9 @@ from ml.anomaly.state import Array, Flags, Floats, State
 from ml.anomaly.trend import trend
 from ml.anomaly.verdict import Verdicts, nothing, spread_out
 
-_BAND = 4.0
+_BAND = 3.0
+_FAR = 4.0 / _BAND
+"""An anomaly goes on while values are this many half-bands away."""
 WARM_UP = 150
 """Samples of a series before which nothing about it is an anomaly."""
 
@@ -105,7 +107,7 @@ def _scored(state: State, at: Floats, values: Floats, kinds: Kinds) -> tuple[Sta
     told = state["count"] >= kinds.warm_up
     strength = np.where(told, strengths.max(axis=0) / state["tolerance"], 0.0)
     expected, lower, upper = _band(state, now, band)
-    said, hold = held(state, at, strength, (values < lower) | (values > upper))
+    said, hold = held(state, at, strength, np.abs(values - expected) > _FAR * (upper - expected))
     after = state.having(
         {**changes, **moved, **shapes, **profile, **means, **errors, **runs, **line, **settled, **said}
     )
@@ -130,7 +132,7 @@ def _score(strength: Floats) -> Floats:
 
 
 def _band(state: State, now: Sample, band: Season) -> tuple[Floats, Floats, Floats]:
-    """The season's band where there is one, else four spreads around the series' location."""
+    """The season's band where there is one, else three spreads around the series' location."""
     middle = np.where(band.speaks, band.expected, state["center"])
     wide = _BAND * np.where(band.speaks, band.spread, level.spread(state, now)) * state["tolerance"]
     origin = np.where(state["count"] > 0, state["origin"], now.value)

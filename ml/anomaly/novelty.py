@@ -20,6 +20,8 @@ SPAN_LINE = 0.0137
 """A new value is also this share of all values' span away from the nearest: gaps are common in noisy
 series.
 """
+_USUAL, _WITHIN = 2.0, 0.5
+"""Within so many spreads a new value is only half as strange: gaps between usual values are common."""
 _VALUE_APART, _SHAPE_APART = 0.015, 0.35
 
 
@@ -36,7 +38,9 @@ def value(state: State, now: Sample) -> tuple[dict[str, Array], Floats]:
     here = squashed(state, now.x, spread)
     apart = np.abs(squashed(state, state["seen"], spread) - here[:, None])
     changes, gap = _nearest(state, "seen", now.x, apart, _VALUE_APART)
-    return changes, np.minimum(gap / VALUE_LINE, _of_span(state, now) / SPAN_LINE)
+    strength = np.minimum(gap / VALUE_LINE, _of_span(state, now) / SPAN_LINE)
+    usual = np.abs(now.x - state["center"]) < _USUAL * spread
+    return changes, np.where(usual, _WITHIN * strength, strength)
 
 
 def _of_span(state: State, now: Sample) -> Floats:
