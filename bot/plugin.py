@@ -69,6 +69,7 @@ from bot.core.ports import (
     Sample,
     Series,
     Silence,
+    TicketPage,
     Tickets,
 )
 from bot.core.service_desk import Changes, ServiceRecords
@@ -145,6 +146,7 @@ __all__ = [
     "Tick",
     "Ticket",
     "TicketEvent",
+    "TicketPage",
     "Tickets",
     "Transient",
     "User",

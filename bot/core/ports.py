@@ -100,10 +100,22 @@ class Chat(Protocol):
     def health(self) -> Health: ...
 
 
+class TicketPage(BaseModel):
+    """Part of a search's answer; `after` asks for the next part, empty when this is the last."""
+
+    model_config = ConfigDict(frozen=True)
+    tickets: tuple[Ticket, ...]
+    after: str = ""
+
+
 class Tickets(Protocol):
     """A helpdesk (Jira, …)."""
 
     def get(self, key: str) -> Ticket: ...
+
+    def search(self, query: str, *, after: str = "") -> TicketPage:
+        """Tickets in the helpdesk's own query language (JQL), a hundred at most."""
+        ...
 
     def create(
         self, *, project: str, summary: str, description: str, labels: tuple[str, ...], step_key: str

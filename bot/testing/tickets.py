@@ -6,8 +6,10 @@ from typing import Any
 
 from bot.core.errors import Permanent
 from bot.core.events import Ticket
-from bot.core.ports import idempotent
+from bot.core.ports import TicketPage, idempotent
 from bot.testing.faults import Faulty
+
+_PAGE = 2
 
 
 class FakeTickets(Faulty):
@@ -49,6 +51,18 @@ class FakeTickets(Faulty):
     def get(self, key: str) -> Ticket:
         with self._call("get", writes=False, key=key):
             return self._existing(key)
+
+    def search(self, query: str, *, after: str = "") -> TicketPage:
+        """All tickets whose key, summary or labels hold the query, two a page; "" finds all."""
+        with self._call("search", writes=False, query=query, after=after):
+            found = [
+                ticket
+                for key, ticket in sorted(self._tickets.items())
+                if query in f"{key} {ticket.summary} {' '.join(ticket.labels)}"
+            ]
+            start = int(after or 0)
+            more = f"{start + _PAGE}" if start + _PAGE < len(found) else ""
+            return TicketPage(tickets=tuple(found[start : start + _PAGE]), after=more)
 
     def create(
         self, *, project: str, summary: str, description: str, labels: tuple[str, ...], step_key: str

@@ -14,12 +14,13 @@ from jira.exceptions import JIRAError
 
 from bot.core.errors import ConfigError, Permanent, SignalboxError, Transient
 from bot.core.events import Ticket
-from bot.core.ports import Health, idempotent
+from bot.core.ports import Health, TicketPage, idempotent
 from bot.core.settings import JiraSettings
 from integrations.jira import adf
 from integrations.jira.source import ticket_of
 
 TIMEOUT_SECONDS = 15
+PAGE = 100
 PROPERTY = "signalbox."
 ISSUE_TYPE = "Task"
 PERMISSIONS = ("BROWSE_PROJECTS", "EDIT_ISSUES", "ADD_COMMENTS")
@@ -50,6 +51,14 @@ class JiraTickets:
     def get(self, key: str) -> Ticket:
         with _translated(f"read {key}"):
             return ticket_of(self._request("GET", f"{_issue(key)}?fields={FIELDS}"), self._settings.url)
+
+    def search(self, query: str, *, after: str = "") -> TicketPage:
+        """JQL, by `search/jql`, which pages with a token."""
+        body = {"jql": query, "fields": FIELDS.split(","), "maxResults": PAGE}
+        with _translated("search"):
+            answer = self._request("POST", "search/jql", body | ({"nextPageToken": after} if after else {}))
+        found = tuple(ticket_of(issue, self._settings.url) for issue in answer.get("issues", ()))
+        return TicketPage(tickets=found, after=str(answer.get("nextPageToken") or ""))
 
     def create(
         self, *, project: str, summary: str, description: str, labels: tuple[str, ...], step_key: str

@@ -150,6 +150,53 @@ def _alias(store: Path, model: Path) -> None:
 
 
 @app.command()
+def backfill(
+    query: Annotated[str, typer.Argument(help="In the helpdesk's own language, e.g. 'project = SUP'.")],
+    apply: Annotated[bool, typer.Option("--apply", help="Set labels.")] = False,  # noqa: FBT002  # an option
+    limit: Annotated[int, typer.Option(min=0, help="Stop after about so many tickets; 0: all.")] = 0,
+    per_minute: Annotated[float, typer.Option(min=1, help="Labels set a minute at most.")] = 120,
+) -> None:
+    """Tag the tickets that a search finds: dry run first. Goes on where it was cut off."""
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import Progress as Bar  # noqa: PLC0415
+    from rich.progress import TextColumn, TimeElapsedColumn  # noqa: PLC0415
+
+    from bot.core.kernel import build_kernel  # noqa: PLC0415
+    from bot.core.memory import Records  # noqa: PLC0415
+    from plugins.autotag import model  # noqa: PLC0415
+    from plugins.autotag.backfill import Backfill, Progress  # noqa: PLC0415
+    from plugins.autotag.plugin import AutoTag  # noqa: PLC0415
+
+    kernel = build_kernel(load_local().settings)
+    plugin = kernel.registry.plugins.get(AutoTag.name)
+    if not isinstance(plugin, AutoTag):
+        raise ConfigError("The plugin autotag is not loaded; `signalbox plugins list` says why.")
+    models = plugin.config.cache_dir or kernel.settings.data_dir / "models"
+    file = kernel.settings.data_dir / "backfill.json"
+    done = Progress.resume(file, query, apply=apply)
+    work = Backfill(
+        kernel.tickets, model.load(models), plugin.config, model.slugs(models),
+        Records(kernel.db, AutoTag.name), kernel.audit, per_minute=per_minute,
+    )  # fmt: skip
+    columns = (TextColumn("{task.completed} tickets, {task.description}"), TimeElapsedColumn())
+    with Bar(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("searching", total=None, completed=done.counts.total())
+        for ticket, word, decision in work.run(done, file, limit):
+            bar.update(task, advance=1, description=ticket.key)
+            if decision is not None and decision.category:
+                typer.echo(
+                    f"{ticket.key}\t{word}\t{decision.category}\t{decision.confidence:.2f}\t{ticket.summary[:80]}"
+                )
+    kernel.close()
+    for word, number in done.counts.most_common():
+        typer.echo(f"{number:>7} {word}")
+    if not apply:
+        typer.echo("Nothing was changed. Set the labels with --apply.")
+    elif not done.done:
+        typer.echo("There is more; the same command goes on from here.")
+
+
+@app.command()
 def export(
     out: Annotated[Path, typer.Argument(help="A folder that does not exist yet.")],
     model: Annotated[Path | None, typer.Option(help="A model's folder; otherwise the champion.")] = None,

@@ -385,3 +385,22 @@ def test_a_link_is_shown_once_on_the_ticket(jira: JiraTickets, site: str, key: s
     answer = httpx2.get(f"{site}/jira/rest/api/3/issue/{key}/remotelink", auth=(EMAIL, TOKEN))
     [found] = answer.json()
     assert (found["object"]["url"], found["object"]["title"]) == (url, "Slack: DiskFull")
+
+
+def test_a_search_is_paged_to_its_end(jira: JiraTickets, page: httpx2.Client) -> None:
+    label = f"l{uuid4().hex[:8]}"
+    for number in range(103):
+        issue = {"summary": f"Ticket {number}", "labels": [label]}
+        page.post("/issues", json=issue).raise_for_status()
+    first = jira.search(f"labels = {label}")
+    second = jira.search(f"labels = {label}", after=first.after)
+    keys = [ticket.key for found in (first, second) for ticket in found.tickets]
+    assert len(first.tickets) == 100
+    assert len(keys) == len(set(keys)) == 103
+    assert second.after == ""
+    assert first.tickets[0].labels == (label,)
+
+
+def test_a_search_that_jira_can_t_read_says_so(jira: JiraTickets) -> None:
+    with pytest.raises(Permanent, match="400"):
+        jira.search("labels ==== x")
