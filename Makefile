@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 .DEFAULT_GOAL := help
-.PHONY: help run train-deps test check bench fmt lock clean
+.PHONY: help run train-deps test chaos check bench fmt lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,6 +15,9 @@ run: $(VENV)/.run ## Install what is needed and start everything (ARGS="--port 9
 test: $(VENV)/.dev ## Install what is needed, check style, types and imports, run every test
 	$(MAKE) --no-print-directory check
 	$(BIN)/python -m pytest $(ARGS)
+
+chaos: $(VENV)/.dev ## Kill and break things until 1,000 processes died; nothing may be lost or doubled
+	SIGNALBOX_CHAOS_KILLS=$${KILLS:-1000} $(BIN)/python -m pytest -s tests/chaos $(ARGS)
 
 check: $(VENV)/.dev ## Style, types and import contracts only
 	$(BIN)/ruff format --check .

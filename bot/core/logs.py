@@ -19,6 +19,7 @@ from bot.core.settings import Settings
 _SECRET_KEY = re.compile(r"token|secret|password|authorization|cookie|api_key|signature", re.IGNORECASE)
 # People's addresses come along in tickets, and in the errors that quote them.
 _ADDRESS = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+_PASSWORD = re.compile(r"://[^/@:]*:([^/@]+)@")
 _SHORTEST_SECRET = 6
 _OURS = {"exception", "timestamp", "level"}
 MASK = "***"
@@ -96,12 +97,14 @@ def _mask(secrets: frozenset[str]) -> Processor:
 
 
 def known_secrets(settings: Settings) -> list[str]:
-    """Every secret among the settings, to be masked in logs."""
+    """Every secret among the settings, passwords within addresses too, to be masked in logs."""
     found: list[str] = []
 
     def collect(value: Any) -> None:
         if hasattr(value, "get_secret_value"):
             found.append(value.get_secret_value())
+        elif isinstance(value, str) and "://" in value:
+            found.extend(_PASSWORD.findall(value))
         elif isinstance(value, dict):
             for inner in value.values():
                 collect(inner)

@@ -32,6 +32,10 @@ class StoredMessage:
     dirty: bool
 
 
+POSTING = "posting"
+"""Stands for the hash of what was sent while a first post is under way."""
+
+
 class StoredMessages:
     def __init__(self, db: Database, clock: Callable[[], datetime] = utc_now) -> None:
         self._db = db
@@ -55,6 +59,19 @@ class StoredMessages:
         values["dirty"] = case((is_newest, 0), else_=messages.c.dirty)
         with self._db.write() as tx:
             tx.execute(update(messages).where(messages.c.key == key).values(**values))
+
+    def posting(self, key: str) -> None:
+        """A first post is about to be made: if it is cut off, whoever is next has to look for it."""
+        self._mark(key, POSTING)
+
+    def not_posted(self, key: str) -> None:
+        """The first post was surely not made."""
+        self._mark(key, None)
+
+    def _mark(self, key: str, mark: str | None) -> None:
+        with self._db.write() as tx:
+            first = (messages.c.key == key) & messages.c.ts.is_(None)
+            tx.execute(update(messages).where(first).values(sent_hash=mark))
 
     def touch(self, key: str) -> None:
         """The content is the same but looks different now (a button was claimed): send it again.

@@ -15,7 +15,7 @@ from bot.core.events import ReplyTo, new_id
 from bot.core.integration import Services
 from bot.core.messages import Message, MessageRef, Modal, Priority, escape
 from bot.core.ports import Health, Said, idempotent
-from bot.core.stored_messages import StoredMessage
+from bot.core.stored_messages import POSTING, StoredMessage
 from bot.slack.urls import is_slack_url
 from integrations.slack.budget import Budget
 from integrations.slack.directory import Directory
@@ -128,7 +128,10 @@ class SlackChat:
             return
         rendered = render(presented, new_id()[-8:], uploads=stored.ts is None)
         if stored.ts is None:
-            ref = self._post(stored.channel, rendered, step_key, stored.key, priority, stored.thread_ts)
+            first = self._post_first(stored, rendered, step_key, priority)
+            if first is None:
+                return
+            ref = first
         else:
             found = self._update(stored.channel, stored.ts, rendered, priority)
             if found is None:
@@ -136,6 +139,23 @@ class SlackChat:
                 return
             ref = found
         self._messages.sent(stored.key, ref.channel, ref.ts, content, stored.wanted_at)
+
+    def _post_first(
+        self, stored: StoredMessage, rendered: Rendered, step_key: str, priority: Priority
+    ) -> MessageRef | None:
+        """Post it; None when an earlier post, of another event maybe, turned out to stand there already."""
+        if stored.sent_hash == POSTING:
+            found = self._find(stored.channel, "key", stored.key, stored.thread_ts)
+            if found is not None:
+                self._messages.sent(stored.key, found.channel, found.ts, "", stored.wanted_at)
+                self._messages.touch(stored.key)
+                return None
+        self._messages.posting(stored.key)
+        try:
+            return self._post(stored.channel, rendered, step_key, stored.key, priority, stored.thread_ts)
+        except (Throttled, Permanent):
+            self._messages.not_posted(stored.key)
+            raise
 
     # -- single messages ---------------------------------------------------------------------------
 

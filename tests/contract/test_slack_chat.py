@@ -151,6 +151,21 @@ def test_a_living_message_whose_first_post_was_cut_off_is_adopted(chat: SlackCha
     assert texts(sandbox) == ["later"]
 
 
+@pytest.mark.parametrize("who", ["another event", "flush"])
+def test_a_first_post_that_was_cut_off_is_found_by_whoever_is_next(
+    chat: SlackChat, sandbox: Sandbox, who: str
+) -> None:
+    """Its own retry may come later than another event about the same thing."""
+    fault(sandbox, "chat.postMessage", drop_after=True)
+    with pytest.raises(Transient):
+        chat.upsert(channel=GENERAL, key="k", message=Message(text="1"), step_key="s1")
+    if who == "flush":
+        chat.flush()
+    else:
+        chat.upsert(channel=GENERAL, key="k", message=Message(text="2"), step_key="s2")
+    assert texts(sandbox) == ["1" if who == "flush" else "2"]
+
+
 # --- answers to people -------------------------------------------------------------------------------
 
 

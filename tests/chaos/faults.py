@@ -1,0 +1,237 @@
+"""What goes wrong, one function each. A fault ends by itself; the product has to mend what is left."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import random
+import secrets
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx2
+import psycopg
+import redis
+from redis.exceptions import RedisError
+
+from tests.conftest import _connects, _postgres_bin, free_port, wait_until
+from tests.e2e.product import Product, clean_environment
+
+
+class Postgres:
+    """A server that syncs to disk and can be restarted in the middle of everything."""
+
+    def __init__(self) -> None:
+        binaries = _postgres_bin()
+        assert binaries is not None
+        self.base = Path(f"/tmp/signalbox-chaos-{secrets.token_hex(4)}")  # noqa: S108  # socket paths are short
+        self.base.mkdir()
+        self.as_user: list[str] = []
+        if os.geteuid() == 0:
+            shutil.chown(self.base, "postgres", "postgres")
+            self.as_user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
+        self.bin, self.port = binaries, free_port()
+        make = ["initdb", "-D", str(self.base / "data"), "-U", "signalbox", "-A", "trust", "-N"]
+        self._run(make)
+        self.start()
+        with psycopg.connect(f"{self.server}/postgres", autocommit=True) as admin:
+            admin.execute("CREATE DATABASE signalbox")
+
+    @property
+    def server(self) -> str:
+        return f"postgresql://signalbox@127.0.0.1:{self.port}"
+
+    @property
+    def url(self) -> str:
+        return f"{self.server}/signalbox"
+
+    def _run(self, argv: list[str]) -> None:
+        whole = [*self.as_user, str(self.bin / argv[0]), *argv[1:]]
+        subprocess.run(whole, check=True, stdout=subprocess.DEVNULL, cwd=self.base)
+
+    def start(self) -> None:
+        options = ["-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={self.base}"]
+        self.process = subprocess.Popen(
+            [*self.as_user, str(self.bin / "postgres"), "-D", str(self.base / "data"), "-p", str(self.port), *options],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=self.base,
+        )  # fmt: skip
+        wait_until(lambda: _connects(self.server), 60, "PostgreSQL")
+
+    def stop(self) -> None:
+        """At once, as after a crash: the next start recovers from its log."""
+        self.process.send_signal(signal.SIGQUIT)
+        self.process.wait(30)
+
+    def remove(self) -> None:
+        self.stop()
+        shutil.rmtree(self.base, ignore_errors=True)
+
+
+@dataclass
+class Chaos:
+    """The product under attack, and the dice."""
+
+    product: Product
+    draw: random.Random
+    postgres: Postgres | None = None
+    kills: int = 0
+    helpers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def secret(self, name: str) -> str:
+        return str(json.loads((self.product.data / "secrets.json").read_text())[name])
+
+    def environment(self) -> dict[str, str]:
+        made: dict[str, str] = json.loads((self.product.data / "environment.json").read_text())
+        return clean_environment() | self.product.env | made
+
+    def kill(self, *words: str) -> None:
+        if found := self.product.find(*words):
+            self.draw.choice(found).send_signal(signal.SIGKILL)
+            self.kills += 1
+
+    def pause(self, least: float = 0.3, most: float = 1.0) -> None:
+        time.sleep(self.draw.uniform(least, most))
+
+
+Fault = Callable[[Chaos], None]
+
+
+def workers_killed(chaos: Chaos, times: int = 6) -> None:
+    for _ in range(times):
+        chaos.kill("celery", "worker")
+        chaos.pause()
+
+
+def web_killed_in_mid_request(chaos: Chaos) -> None:
+    def ask() -> None:
+        with suppress(httpx2.HTTPError):
+            httpx2.get(f"{chaos.product.url}/metrics", timeout=5)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    chaos.kill("-m bot web")
+    asking.join()
+    chaos.pause(1, 2)
+
+
+def redis_killed_with_its_data(chaos: Chaos) -> None:
+    chaos.kill("redis-server")
+    chaos.pause(1, 2)
+
+
+def redis_killed_without_its_data(chaos: Chaos) -> None:
+    with suppress(RedisError), redis.Redis.from_url(chaos.environment()["REDIS_URL"]) as client:
+        client.flushall()
+    redis_killed_with_its_data(chaos)
+
+
+def database_locked(chaos: Chaos) -> None:
+    if chaos.postgres:
+        return
+    with closing(
+        sqlite3.connect(chaos.product.data / "signalbox.db", isolation_level=None, timeout=10)
+    ) as lock:
+        lock.execute("BEGIN EXCLUSIVE")
+        chaos.pause(2, 3)
+        lock.rollback()
+
+
+def database_restarted(chaos: Chaos) -> None:
+    if chaos.postgres:
+        chaos.postgres.stop()
+        chaos.pause(1, 2)
+        chaos.postgres.start()
+
+
+def slack_in_trouble(chaos: Chaos) -> None:
+    for fault in (
+        {"method": "chat.postMessage", "status": 429, "retry_after": 1},
+        {"method": "chat.postMessage", "status": 500},
+        {"method": "chat.postMessage", "drop_after": True},
+        {"method": "chat.update", "drop_after": True},
+        {"method": "response_url", "status": 500},
+        {"method": "*", "delay_seconds": 3},
+    ):
+        chaos.product.http.post(f"{chaos.product.sandbox}/page/slack/faults", json=fault).raise_for_status()
+        chaos.pause()
+
+
+def jira_in_trouble(chaos: Chaos) -> None:
+    for fault in (
+        {"status": 500},
+        {"status": 429, "retry_after": 1},
+        {"drop_after": True},
+        {"delay_seconds": 3},
+    ):
+        chaos.product.page("POST", "jira/faults", path_prefix="/rest/api/3/issue", times=2, **fault)
+        chaos.pause()
+
+
+def deliveries_doubled_late_and_out_of_order(chaos: Chaos) -> None:
+    """What Jira sent for the newest tickets, again and again, the oldest last."""
+    issues = chaos.product.page("GET", "jira/state")["issues"][-3:]
+    bodies = [
+        webhook(issue["key"], event)
+        for issue in issues
+        for event in ("jira:issue_updated", "jira:issue_created")
+    ]
+    batch = bodies * 3
+    chaos.draw.shuffle(batch)
+    for body in batch:
+        digest = hmac.new(chaos.secret("jira_webhook").encode(), body, hashlib.sha256).hexdigest()
+        headers = {
+            "X-Hub-Signature": f"sha256={digest}",
+            "X-Atlassian-Webhook-Identifier": hashlib.sha256(body).hexdigest()[:32],
+            "Content-Type": "application/json",
+        }
+        with suppress(httpx2.HTTPError):
+            httpx2.post(f"{chaos.product.url}/webhooks/jira", content=body, headers=headers, timeout=10)
+
+
+def webhook(key: str, event: str) -> bytes:
+    issue = {"id": key, "key": key, "fields": {"summary": "Refund, please", "labels": []}}
+    return json.dumps({"webhookEvent": event, "timestamp": 1, "issue": issue}).encode()
+
+
+def two_schedulers(chaos: Chaos) -> None:
+    state = chaos.product.data / "second-beat"
+    argv = [sys.executable, "-m", "bot", "beat", "--state", str(state)]
+    chaos.helpers.append(
+        subprocess.Popen(argv, env=chaos.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    )
+
+
+def poison(chaos: Chaos) -> None:
+    """An authentic alert that no parser can read: kept, told, never tried again and again."""
+    headers = {"Authorization": f"Bearer {chaos.secret('alertmanager')}"}
+    for body in (b"{", b'{"version":"4","alerts":"\\u0000"}', b"[" * 100_000):
+        with suppress(httpx2.HTTPError):
+            httpx2.post(
+                f"{chaos.product.url}/webhooks/alertmanager", content=body, headers=headers, timeout=10
+            )
+
+
+FAULTS: tuple[Fault, ...] = (
+    two_schedulers,
+    workers_killed,
+    web_killed_in_mid_request,
+    redis_killed_with_its_data,
+    redis_killed_without_its_data,
+    database_locked,
+    database_restarted,
+    slack_in_trouble,
+    jira_in_trouble,
+    deliveries_doubled_late_and_out_of_order,
+    poison,
+)

@@ -1,0 +1,159 @@
+"""A mixed load of commands, tickets and alerts, and the account of it afterwards."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import httpx2
+
+from bot.core.audit import Audit
+from bot.core.database import Database
+from bot.core.inbox import Inbox, RunView
+from bot.core.service_ledger import ServiceLedger
+from tests.conftest import wait_until
+from tests.e2e.product import ALICE, BOB, Product, as_text
+
+SCENARIOS = ("checkout-errors", "disk-filling", "latency")
+CHANNEL = "C0DIGEST0"
+
+
+class Load(threading.Thread):
+    """Sends until told to stop; remembers what was acknowledged."""
+
+    def __init__(self, product: Product, seconds_between: float = 0.1) -> None:
+        super().__init__(daemon=True)
+        self.product, self.pause = product, seconds_between
+        self.acknowledged: list[int] = []
+        self.tickets: list[str] = []
+        self.stopping = threading.Event()
+
+    def run(self) -> None:
+        number = 0
+        while not self.stopping.wait(self.pause):
+            if number < len(SCENARIOS):
+                self.product.page("POST", "alerts/fire", scenario=SCENARIOS[number])
+            if number % 4 == 0:
+                self.tickets.append(self.product.ticket(f"Refund, please, number {number}", "Money back."))
+            said = self.product.say(ALICE, f"/signalbox trace no-such-event-{number}", CHANNEL)
+            if said["delivered"][0]["status"] == 200:
+                self.acknowledged.append(number)
+            number += 1
+
+    def finish(self) -> None:
+        self.stopping.set()
+        self.join(30)
+
+
+@dataclass
+class Account:
+    """What became of everything; `problems` is empty when every promise was kept."""
+
+    runs: Counter[str] = field(default_factory=Counter)
+    dead: list[RunView] = field(default_factory=list)
+    refused: int = 0
+    problems: list[str] = field(default_factory=list)
+
+    def demand(self, kept: object, words: str) -> None:
+        if not kept:
+            self.problems.append(words)
+
+
+def settle(product: Product) -> None:
+    """The senders have stopped redelivering and the inbox is empty, twice in a row."""
+
+    def quiet() -> bool:
+        with suppress(httpx2.TransportError):
+            return product.idle()
+        return False
+
+    wait_until(quiet, 180, "an empty inbox")
+    time.sleep(20)  # Jira's last redelivery comes 16 s after the one before
+    wait_until(quiet, 180, "an empty inbox")
+
+
+def press(product: Product) -> None:
+    """Two people press the same button of each alert."""
+    shown = wait_until(
+        lambda: [m for m in product.top_level("C0ALERTS0") if "Silence" in str(m)], 90, "the alerts' messages"
+    )
+    for message in shown:
+        for user in (BOB, ALICE):
+            with suppress(StopIteration, AssertionError):
+                product.click(user, "C0ALERTS0", message, "Silence 1h")
+
+
+def account(product: Product, load: Load, database_url: str) -> Account:
+    made = Account()
+    db = Database(database_url)
+    try:
+        _account_runs(made, db)
+        _account_chain(made, db)
+        tagged = {run.subject for run in Inbox(db).runs(handler_prefix="autotag.", limit=100_000)}
+    finally:
+        db.close()
+    _account_commands(made, product, load)
+    _account_tickets(made, product, load, tagged)
+    _account_alerts(made, product)
+    return made
+
+
+def _account_runs(made: Account, db: Database) -> None:
+    inbox = Inbox(db)
+    made.runs.update(inbox.counts())
+    made.dead = inbox.runs(status="dead", limit=1000)
+    made.demand(not made.runs["pending"] and not made.runs["leased"], f"left behind: {made.runs}")
+    made.demand(all(run.error for run in made.dead), "a dead letter without a reason")
+
+
+def _account_chain(made: Account, db: Database) -> None:
+    audit = Audit(db)
+    report = audit.verify()
+    made.demand(report.ok, f"the audit chain: {report.faults}")
+    made.demand(
+        not ServiceLedger(db, audit, audit.clock, "").faults(), "service records differ from the chain"
+    )
+
+
+def _account_commands(made: Account, product: Product, load: Load) -> None:
+    answers = Counter(
+        int(number)
+        for answer in product.answers(ALICE, CHANNEL)
+        for number in set(re.findall(r"no-such-event-(\d+)", answer))
+    )
+    missing = [n for n in load.acknowledged if not answers[n]]
+    buried = sum(run.handler == "core.trace" for run in made.dead)
+    # While the database is away the person is told so at once, which is an answer too.
+    refused = sum("nothing was run" in answer for answer in product.answers(ALICE, CHANNEL))
+    told = buried + refused
+    made.demand(len(missing) <= told, f"commands without an answer: {missing}; {told} were told why")
+    made.refused = refused
+    doubled = [n for n, count in answers.items() if count > 1]
+    made.demand(not doubled, f"commands answered twice: {doubled}")
+
+
+def _account_tickets(made: Account, product: Product, load: Load, tagged: set[str]) -> None:
+    news = Counter(
+        key
+        for message in product.top_level("C0SUPPORT")
+        for key in set(re.findall(r"[A-Z]+-\d+", as_text(message)))
+        if key in load.tickets
+    )
+    buried = {run.subject for run in made.dead}
+    for key in load.tickets:
+        labels = product.labels(key)
+        made.demand(len(labels) <= 1, f"{key} was tagged twice: {labels}")
+        if key in tagged - buried:
+            made.demand(len(labels) == 1, f"{key} was delivered and never tagged")
+        made.demand(news[key] <= 1, f"{key} was told {news[key]} times")
+
+
+def _account_alerts(made: Account, product: Product) -> None:
+    shown = [m for m in product.top_level("C0ALERTS0") if "Silence" in str(m) or "silenced" in as_text(m)]
+    made.demand(len(shown) <= len(SCENARIOS), f"{len(shown)} messages for {len(SCENARIOS)} alerts")
+    silences = product.page("GET", "alerts/state")["silences"]
+    made.demand(len(silences) <= len(SCENARIOS), f"{len(silences)} silences for {len(SCENARIOS)} alerts")
