@@ -18,8 +18,18 @@ class Watch(BaseModel):
     limit: float | None = Field(None, description="A value that must not be reached, e.g. the disk's size.")
 
 
+class Service(BaseModel):
+    """Metrics of one service that are learned and watched together; each query yields one series."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,39}$", description="The service, e.g. checkout.")
+    queries: dict[str, str] = Field(min_length=2, description="PromQL by the metric's short name.")
+
+
 class AnomalyWatchConfig(PluginConfig):
     watch: tuple[Watch, ...] = Field((), description="What is watched.")
+    services: tuple[Service, ...] = Field((), description="Services whose metrics are learned together.")
+    train_cron: str = Field("40 3 * * *", description="When the services' models are trained anew.")
     cron: str = Field("* * * * * */30", description="When new samples are fetched (the last field: seconds).")
     step: float = Field(30.0, gt=0, description="Seconds between samples.")
     history_days: float = Field(7.0, ge=0, le=60, description="History that is read on the first start.")

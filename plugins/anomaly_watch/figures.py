@@ -42,7 +42,11 @@ def export(watch: Watch, config: AnomalyWatchConfig, collected: Collected) -> No
     SAMPLES.labels(watch.name).inc(collected.samples)
     SERIES.labels(watch.name).set(len(collected.book.names))
     LEFT_OUT.labels(watch.name).set(collected.left_out)
-    for name, verdict in collected.latest.items():
+    show(watch, config, collected.latest)
+
+
+def show(watch: Watch, config: AnomalyWatchConfig, latest: Mapping[str, Verdict]) -> None:
+    for name, verdict in latest.items():
         labels = _labels(watch, config, name)
         for figure, value in _values(verdict).items():
             _GAUGES[figure].labels(**labels).set(value)

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,8 @@ from bot.plugin import (
 from ml.anomaly import StateError, Verdict, book
 from ml.anomaly.groups import Anomaly, grouped
 from ml.anomaly.words import reason
-from plugins.anomaly_watch import figures, messages
-from plugins.anomaly_watch.collector import Collected, collect, labels_of, locked
+from plugins.anomaly_watch import figures, messages, services
+from plugins.anomaly_watch.collector import Collected, collect, labels_of, locked, series_name
 from plugins.anomaly_watch.config import AnomalyWatchConfig, Watch
 
 EXCUSED = "not-an-anomaly"
@@ -54,6 +54,7 @@ class AnomalyWatch(Plugin[AnomalyWatchConfig]):
             figures.export(watch, self.config, collected)
             pushed += figures.figures(watch, self.config, collected.latest)
             self._remember(watch, collected, ctx)
+        pushed += self._together(ctx)
         if pushed and ctx.settings.pushgateway.url:
             ctx.step("push", ctx.gateway.push, job="signalbox-anomalies", figures=tuple(pushed))
 
@@ -65,6 +66,35 @@ class AnomalyWatch(Plugin[AnomalyWatchConfig]):
         ctx.documents.put(
             f"firing:{watch.name}", {"rows": rows, "series": len(collected.book.names), "firing": len(firing)}
         )
+
+    def _together(self, ctx: Context) -> list[GaugeValue]:
+        """What the services' metrics say together, shown as a watch of its own."""
+        pushed: list[GaugeValue] = []
+        for service in self.config.services:
+            try:
+                found = services.judge(service, self.config, ctx.metrics, _folder(ctx), ctx.now())
+            except Transient as exc:
+                ctx.log.warning("anomaly.metrics_away", service=service.name, error=str(exc))
+                continue
+            if found is None:
+                continue
+            verdict, likely = found
+            watch = Watch(name=f"all-of-{service.name}"[:40], query="joint")
+            latest = {series_name({self.config.group_by: service.name}): verdict}
+            figures.show(watch, self.config, latest)
+            pushed += figures.figures(watch, self.config, latest)
+            rows = [_joint_row(watch, service.name, verdict, likely)] if verdict.firing else []
+            ctx.documents.put(f"firing:{watch.name}", {"rows": rows, "series": 1, "firing": len(rows)})
+        return pushed
+
+    @schedule("config:train_cron", queue="model")
+    def learn(self, tick: Tick, ctx: Context) -> None:  # noqa: ARG002  # the clock says all
+        for service in self.config.services:
+            model = services.train(service, self.config, ctx.metrics, _folder(ctx), ctx.now())
+            if model is None:
+                ctx.log.warning("anomaly.too_little_history", service=service.name)
+            else:
+                ctx.log.info("anomaly.learnt", service=service.name, rows=model.rows)
 
     @on("alertmanager.group")
     def explain(self, group: AlertGroup, ctx: Context) -> None:
@@ -86,7 +116,7 @@ class AnomalyWatch(Plugin[AnomalyWatchConfig]):
 
     def _of_service(self, service: str, ctx: Context) -> list[dict[str, Any]]:
         """What fires in the service, the first group of anomalies first."""
-        rows = [row for watch in self.config.watch for row in _rows(watch, ctx)]
+        rows = [row for document in ctx.documents.having("firing:") for row in document.data["rows"]]
         known = {f"{row['watch']}|{row['series']}": row for row in rows if row["service"] == service}
         anomalies = [Anomaly(name, row["labels"], _verdict(row)) for name, row in known.items()]
         return [known[each.series] for part in grouped(anomalies, self.config.group_by) for each in part]
@@ -153,9 +183,19 @@ def _row(watch: Watch, name: str, verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def _rows(watch: Watch, ctx: Context) -> list[dict[str, Any]]:
-    document = ctx.documents.get(f"firing:{watch.name}")
-    return list(document.data["rows"]) if document else []
+def _joint_row(watch: Watch, service: str, verdict: Verdict, likely: Sequence[str]) -> dict[str, Any]:
+    labels = {"service": service}
+    text = f"{service}: its metrics do not go together as usual; {likely[0]} most of all, then {likely[1]}"
+    return {
+        "watch": watch.name,
+        "series": series_name(labels),
+        "labels": labels,
+        "service": service,
+        "reason": text,
+        "since": verdict.since,
+        "at": verdict.at,
+        "score": verdict.score,
+    }
 
 
 def _verdict(row: Mapping[str, Any]) -> Verdict:
