@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
@@ -138,15 +139,51 @@ def promote(
                 raise
             typer.echo(f"FORCED: {exc}")
         kept = registry.promote(model, folder)
+        _note("tags.model_promoted", challenger.version, {"comparison": str(comparison), "forced": force})
         if (folder.parent / "mlflow").exists():
             _alias(folder.parent / "mlflow", model)
-    typer.echo(f"{challenger.version} is the champion ({kept}). Restart the model's processes to serve it.")
+    typer.echo(f"{challenger.version} is the champion ({kept}). The workers take it with the next ticket.")
+
+
+def _note(action: str, subject: str, after: dict[str, Any]) -> None:
+    """In the audit trail: who let which model serve, and whether it was forced."""
+    from bot.core.audit import Audit  # noqa: PLC0415
+    from bot.core.database import Database  # noqa: PLC0415
+
+    db = Database(load_local().settings.resolved_database_url())
+    try:
+        db.migrate()
+        Audit(db).record(f"cli:{getpass.getuser()}", action, subject, after=after)
+    finally:
+        db.close()
 
 
 def _alias(store: Path, model: Path) -> None:
     from ml.tagging.training import tracking  # noqa: PLC0415
 
     tracking.promoted(store, model)
+
+
+@app.command()
+def collect(
+    out: Annotated[Path, typer.Argument(help="A file that does not exist yet, e.g. reviews.jsonl.")],
+    days: Annotated[int, typer.Option(min=1, help="Reviews of the last so many days.")] = 365,
+) -> None:
+    """Write what people said to decisions as training examples: ticket text and the category they chose."""
+    from datetime import UTC, datetime, timedelta  # noqa: PLC0415
+
+    from bot.core.kernel import build_kernel  # noqa: PLC0415
+    from bot.core.memory import Records  # noqa: PLC0415
+    from plugins.autotag import training  # noqa: PLC0415
+
+    if out.exists():
+        raise ConfigError(f"{out} exists already. Choose another file.")
+    kernel = build_kernel(load_local().settings)
+    records = Records(kernel.db, "autotag")
+    since = datetime.now(UTC) - timedelta(days=days)
+    written = training.collect(records, kernel.tickets, since, out)
+    kernel.close()
+    typer.echo(f"{written} examples are in {out}. Next: signalbox tags train {out} --out FOLDER")
 
 
 @app.command()

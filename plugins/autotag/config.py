@@ -20,6 +20,14 @@ class AutoTagConfig(PluginConfig):
         ("done", "closed", "resolved", "solved", "canceled", "cancelled"),
         description="States of tickets that are left alone, in lower case.",
     )
+    ask_daily: int = Field(
+        0, ge=0, le=50, description="Tickets left to people that are asked about each day; they teach most."
+    )
+    ask_cron: str = Field("0 10 * * MON-FRI", description="When they are asked about.")
+    zone: str = Field("UTC", description="Time zone of `ask_cron` (IANA name).")
+    shadow: Path | None = Field(
+        None, description="Folder of a challenger that tags beside the champion, without any effect."
+    )
     choices: int = Field(3, ge=2, le=5, description="Categories offered in a suggestion.")
     cache_dir: Path | None = Field(
         None, description="Where the model is kept; by default 'models' in the data directory."

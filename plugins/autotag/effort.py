@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
 
 from pydantic import BaseModel, ConfigDict
 
@@ -38,3 +41,52 @@ def measured(decisions: Iterable[Record], reviews: Iterable[Record]) -> Effort:
         answered=len(answered),
         accepted=answered.count("accept"),
     )
+
+
+class Category(BaseModel):
+    """How often people agreed with what was said of a category."""
+
+    model_config = ConfigDict(frozen=True)
+    name: str
+    reviewed: int
+    right: int
+
+
+def by_category(reviews: Iterable[Record]) -> list[Category]:
+    """Each category that was suggested or applied and then reviewed, the most often reviewed first."""
+    newest = {record.subject: record.data for record in reversed(list(reviews))}
+    said = [(d["decided"]["category"], d["category"]) for d in newest.values() if d.get("decided")]
+    counts = Counter(category for category, _ in said if category)
+    hits = Counter(category for category, truth in said if category and category == truth)
+    return [Category(name=name, reviewed=n, right=hits[name]) for name, n in counts.most_common()]
+
+
+class Drift(BaseModel):
+    """Population stability index of categories, last week against four weeks before; .25 is a shift."""
+
+    model_config = ConfigDict(frozen=True)
+    psi: float
+    grown: str
+    tickets: int
+
+
+_WEEK = timedelta(days=7)
+_LEAST = 100
+
+
+def shift(decisions: Sequence[Record], now: datetime) -> Drift | None:
+    """None while either span holds fewer tickets than a shift could be seen in (Siddiqi, 2006)."""
+    best = [
+        (r.at, max(r.data["scores"], key=r.data["scores"].__getitem__)) for r in decisions if r.data["scores"]
+    ]
+    recent = Counter(category for at, category in best if at >= now - _WEEK)
+    before = Counter(category for at, category in best if now - 5 * _WEEK <= at < now - _WEEK)
+    if min(recent.total(), before.total()) < _LEAST:
+        return None
+    shares = {
+        name: ((recent[name] + 0.5) / (recent.total() + 1), (before[name] + 0.5) / (before.total() + 1))
+        for name in recent | before
+    }
+    moved = {name: (new - old) * math.log(new / old) for name, (new, old) in shares.items()}
+    grown = max(shares, key=lambda name: shares[name][0] - shares[name][1])
+    return Drift(psi=sum(moved.values()), grown=grown, tickets=recent.total())

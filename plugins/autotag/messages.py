@@ -18,12 +18,15 @@ from bot.plugin import (
     link,
     md,
 )
-from plugins.autotag.effort import Effort
+from plugins.autotag.effort import Category, Drift, Effort
 from plugins.autotag.policy import Decision
+from plugins.autotag.shadow import Shadowed
 from plugins.autotag.similar import Similar
 
 _SUMMARY_LENGTH = 150
 NONE = "none"
+_CATEGORIES = 10
+_SHIFT = 0.25
 
 
 def message_key(ticket: str) -> str:
@@ -125,7 +128,13 @@ def _choice(ticket: Ticket, slug: str, score: float, group: str, *, first: bool)
     )
 
 
-def effort(found: Effort, days: int) -> Message:
+def effort(
+    found: Effort,
+    days: int,
+    categories: Sequence[Category] = (),
+    drift: Drift | None = None,
+    shadowed: Shadowed | None = None,
+) -> Message:
     lines = [
         md("*{}* tickets decided, *{}* tagged without asking, *{}* suggested, {} left to people",
            found.decided, found.applied, found.suggested, found.left),
@@ -140,9 +149,28 @@ def effort(found: Effort, days: int) -> Message:
         blocks=(
             Section(text=md("*Tags of the last {} days*: {} of the tickets needed nobody", days, saved)),
             Section(text=join("\n", list(lines))),
+            *_details(categories, drift, shadowed),
             Note(parts=("Counted from decisions and from what people changed; nothing is estimated.",)),
         ),
     )
+
+
+def _details(
+    categories: Sequence[Category], drift: Drift | None, shadowed: Shadowed | None
+) -> tuple[Section, ...]:
+    """Accuracy by category, whether what comes in has changed, and how a challenger would have done."""
+    lines: list[str | Markup] = [
+        md("*{}*: {} right", c.name, _share(c.right, c.reviewed)) for c in categories[:_CATEGORIES]
+    ]
+    if drift is not None:
+        word = "shifted" if drift.psi >= _SHIFT else "stable"
+        lines.append(
+            md("What comes in is {} (PSI {}); most grown: {}", word, f"{drift.psi:.2f}", drift.grown)
+        )
+    if shadowed is not None:
+        right = _share(shadowed.right, shadowed.reviewed)
+        lines.append(md("Challenger {} beside it: {} right of what people reviewed", shadowed.version, right))
+    return (Section(text=join("\n", lines)),) if lines else ()
 
 
 def _share(part: int, whole: int) -> str:

@@ -61,6 +61,25 @@ def _champion(models: Path) -> Path:
     return (models / CHAMPION).resolve()
 
 
+def open_challenger(folder: Path, models: Path) -> Tagger:
+    """A trained model that does not serve, loaded once in this process."""
+    with _lock:
+        held = _loaded.get(folder)
+        if held is None:
+            held = (folder, _opened(folder, models))
+            _loaded[folder] = held
+        return held[1]
+
+
+def _opened(folder: Path, models: Path) -> Tagger:
+    from ml import tagging  # noqa: PLC0415  # heavy; worker processes only
+
+    try:
+        return tagging.Tagger.open(folder, models)
+    except (tagging.ModelUnavailableError, tagging.ModelTamperedError) as exc:
+        raise Permanent(f"The challenger was refused: {exc}") from exc
+
+
 def _load(models: Path) -> Tagger:
     from ml import tagging  # noqa: PLC0415  # heavy; worker processes only
 

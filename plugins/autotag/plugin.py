@@ -12,17 +12,19 @@ from bot.plugin import (
     Permanent,
     Plugin,
     Refused,
+    Tick,
     Ticket,
     TicketEvent,
     Transient,
     action,
     command,
     on,
+    schedule,
 )
-from plugins.autotag import messages, model, policy, similar
+from plugins.autotag import asking, messages, model, policy, shadow, similar
 from plugins.autotag.config import AutoTagConfig
 from plugins.autotag.decisions import DECISION, REVIEW, Decisions, model_error, note_model
-from plugins.autotag.effort import measured
+from plugins.autotag.effort import by_category, measured, shift
 from plugins.autotag.policy import Decision
 from plugins.autotag.similar import Similar
 
@@ -76,6 +78,8 @@ class AutoTag(Plugin[AutoTagConfig]):
         text = policy.text_of(ticket)
         [tagging] = tagger.tag([text])
         note_model(ctx, version=tagger.version)
+        if self.config.shadow:
+            shadow.observe(ticket.key, text, self.config.shadow, self._cache(ctx), ctx)
         words = tagger.words_for(text, tagging.category) if tagging.category else ()
         return policy.decided(ticket, tagging, tagger.version, words)
 
@@ -160,7 +164,30 @@ class AutoTag(Plugin[AutoTagConfig]):
         since = ctx.now() - timedelta(days=days)
         decisions = ctx.records.find(DECISION, since=since, limit=MOST_RECORDS)
         reviews = ctx.records.find(REVIEW, since=since, limit=MOST_RECORDS)
-        ctx.reply(messages.effort(measured(decisions, reviews), days))
+        drift = shift(decisions, ctx.now())
+        shadowed = shadow.compared(ctx.records.find(shadow.SHADOW, since=since, limit=MOST_RECORDS), reviews)
+        ctx.reply(messages.effort(measured(decisions, reviews), days, by_category(reviews), drift, shadowed))
+
+    @schedule("config:ask_cron", zone="config:zone", queue="model")
+    def ask(self, tick: Tick, ctx: Context) -> None:
+        """Ask about the tickets whose review teaches most, a few a day."""
+        since = tick.due_at - timedelta(days=1)
+        decisions = ctx.records.find(DECISION, since=since, limit=MOST_RECORDS)
+        reviewed = {record.subject for record in ctx.records.find(REVIEW, since=since, limit=MOST_RECORDS)}
+        vectors = asking.vectors(ctx.records.find(similar.VECTOR, since=since, limit=MOST_RECORDS))
+        open_ = [Decision.model_validate(r.data) for r in decisions if r.subject not in reviewed]
+        for decision in asking.chosen(open_, vectors, self.config.ask_daily):
+            ticket = ctx.tickets.get(decision.ticket)
+            if not policy.left_alone(ticket, self.config):
+                key = messages.message_key(ticket.key)
+                message = self._suggestion(ticket, decision, ctx)
+                ctx.step(
+                    f"ask-{ticket.key}",
+                    ctx.chat.upsert,
+                    channel=self.config.channel,
+                    key=key,
+                    message=message,
+                )
 
     @command(
         "tag",
