@@ -64,6 +64,7 @@ class Fault(NamedTuple):
 class Course(NamedTuple):
     """What became of a fault, in seconds after it began."""
 
+    kind: Kind
     told: float
     healed: float
 
@@ -123,6 +124,13 @@ def _rows(months: dict[Arm, Month], healed: dict[Arm, float], up: dict[Arm, floa
         row(
             "median time to resolve",
             [f"{statistics.median(c.healed for c in m.courses) / 60:.1f} min" for m in found],
+        ),
+        *(
+            row(
+                f"mean time to resolve, {kind}",
+                [f"{_mean([c.healed for c in m.courses if c.kind == kind])} min" for m in found],
+            )
+            for kind, _ in SHARES
         ),
         row("downtime of the month", [f"{_downtime(m):.1f} h" for m in found]),
         row("availability", [f"{share:.2f} %" for share in up.values()]),
@@ -248,7 +256,7 @@ class Play:
             self._tick(now)
         self.kit.metrics.set(QUERY, 0.01, at=self.began + timedelta(seconds=self._healed()))
         self._end(now)
-        return Course(self.fault.detect, self._healed())
+        return Course(self.fault.kind, self.fault.detect, self._healed())
 
     def _healed(self) -> float:
         """When it is well again, by what is known so far."""
@@ -322,7 +330,7 @@ def _downtime(month: Month) -> float:
 
 
 def _mean(seconds: Sequence[float]) -> str:
-    return f"{statistics.mean(seconds) / 60:.2f}"
+    return f"{statistics.mean(seconds) / 60:.2f}" if seconds else "no"
 
 
 def _spread(seconds: float | None) -> str:

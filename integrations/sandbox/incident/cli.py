@@ -69,7 +69,7 @@ The shop's service {service!r} now fails 40 % of its requests. In about five sec
 
   1. Open {sandbox} and the channel #alerts.
   2. Press "Restart {service}" on the message, read the dialog, and run it.
-  3. Become Bob (menu at the lower left) and press "Approve".
+  3. Become Bob (the menu at the upper left) and press "Approve".
   4. In the thread: the restart, its verification against Prometheus, the end, and two pictures.
   5. Say /signalbox stats for the figures.
 

@@ -73,11 +73,17 @@ def picture(
         more=len(fitting) - len(drawn),
         threshold=condition.threshold,
         comparator=condition.comparator,
-        fired_at=max(began(state), shown.start),
+        fired_at=max(began(state), _start(drawn, shown)),
         resolved_at=state.resolved_at,
-        start=shown.start,
+        start=_start(drawn, shown),
         end=shown.end,
     )
+
+
+def _start(drawn: Sequence[Series], shown: Window) -> datetime:
+    """Time from before anything was measured would only make the rest narrow."""
+    first = min(series.points[0][0] for series in drawn)
+    return max(shown.start, first - (shown.end - first) / 20)
 
 
 def _rank(series: Series, condition: Condition) -> float:
