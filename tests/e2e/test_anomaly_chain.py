@@ -18,6 +18,7 @@ import httpx2
 import pytest
 
 from integrations.sandbox.incident.monitoring import Site, missing
+from ml.anomaly import book
 from tests.conftest import wait_until
 from tests.e2e.product import ALICE, Product, as_text
 
@@ -124,6 +125,15 @@ class Chain:
         ]
         return float(found[0]["value"][1]) if found else None
 
+    def known(self) -> tuple[int, float]:
+        """How many samples have been counted, and up to when."""
+        state = book.read(self.product.data / "anomaly" / "p99-latency.states").state
+        return int(state["count"][0]), float(state["last_at"][0])
+
+    def thread(self, parent: dict[str, Any]) -> list[dict[str, Any]]:
+        found = self.product.messages(ALERTS)
+        return [m for m in found if m.get("thread_ts") == parent["ts"] and m["ts"] != parent["ts"]]
+
     def message(self, what: str) -> dict[str, Any] | None:
         return next((m for m in self.product.messages(ALERTS) if what in as_text(m)), None)
 
@@ -151,18 +161,30 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
         service.server.shutdown()
 
 
+def workers_die_and_no_sample_is_skipped_or_counted_twice(chain: Chain) -> None:
+    """The book has a sample a second; kill whoever writes it, and it still has."""
+    count, until = chain.known()
+    for process in chain.product.find("celery"):
+        process.kill()
+    wait_until(lambda: chain.known()[1] >= until + 10, 60, "samples after the workers' death")
+    later, now = chain.known()
+    assert later - count == round(now - until)
+
+
 def test_a_latency_that_goes_wrong_is_told_with_reasons_and_people_may_disagree(chain: Chain) -> None:
     def learnt() -> bool:
         upper = chain.figure("upper")
         return upper is not None and chain.figure("firing") == 0 and upper < 1
 
     wait_until(learnt, 60, "a band in Prometheus")
+    workers_die_and_no_sample_is_skipped_or_counted_twice(chain)
     assert chain.message("p99-latency") is None
     chain.service.latency = 4.2
     alert = wait_until(lambda: chain.message("MetricAnomaly"), 60, "the alert")
     assert "p99-latency of checkout" in as_text(alert)
     why = wait_until(lambda: chain.message("expected 0."), 30, "what lies behind it")
     assert 'p99-latency (service="checkout") 4.' in as_text(why)
+    wait_until(lambda: any(m.get("files") for m in chain.thread(alert)), 45, "a picture in the thread")
     pushed = httpx2.get(f"{chain.site.url('pushgateway')}/metrics").text
     assert "signalbox_anomaly_firing{" in pushed
 
