@@ -9,6 +9,7 @@ from bot.plugin import (
     Context,
     Health,
     Message,
+    Page,
     Permanent,
     Plugin,
     Refused,
@@ -22,6 +23,7 @@ from bot.plugin import (
     schedule,
 )
 from plugins.autotag import asking, messages, model, policy, shadow, similar
+from plugins.autotag import page as pages
 from plugins.autotag.config import AutoTagConfig
 from plugins.autotag.decisions import DECISION, REVIEW, Decisions, model_error, note_model
 from plugins.autotag.effort import by_category, measured, shift
@@ -33,6 +35,7 @@ MOST_DAYS, MOST_RECORDS = 400, 100_000
 
 class AutoTag(Plugin[AutoTagConfig]):
     name = "autotag"
+    page_title = "Tickets"
     Config = AutoTagConfig
 
     @on("ticket.created", queue="model")
@@ -235,6 +238,9 @@ class AutoTag(Plugin[AutoTagConfig]):
         """The model's state as the workers left it; asking loads nothing."""
         error = model_error(ctx, self.name)
         return Health(status="degraded", detail=error) if error else Health()
+
+    def page(self, ctx: Context) -> Page:
+        return pages.tickets(ctx, self.page_title)
 
     def _cache(self, ctx: Context) -> Path:
         return self.config.cache_dir or ctx.data_dir / "models"

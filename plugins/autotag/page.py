@@ -1,0 +1,103 @@
+"""Tickets as a page of the console: who did the work, how right it was, and what waits for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from bot.core.memory import Record
+from bot.plugin import Cell, Chart, Context, Figure, Figures, Page, Table
+from plugins.autotag.decisions import DECISION, REVIEW
+from plugins.autotag.effort import by_category, measured
+
+_WEEKS = 12
+_WEEK = timedelta(days=7)
+_MOST = 100_000
+_QUEUE = 25
+
+
+def tickets(ctx: Context, title: str) -> Page:
+    """The last weeks, counted from decisions and reviews."""
+    now = ctx.now()
+    since = now - _WEEKS * _WEEK
+    decisions = ctx.records.find(DECISION, since=since, limit=_MOST)
+    reviews = ctx.records.find(REVIEW, since=since, limit=_MOST)
+    parts = (
+        _figures(decisions, reviews),
+        _weeks(decisions, reviews, now),
+        _categories(reviews),
+        _queue(decisions, reviews),
+    )
+    return Page(title=title, parts=parts)
+
+
+def _figures(decisions: Sequence[Record], reviews: Sequence[Record]) -> Figures:
+    found = measured(decisions, reviews)
+    stood = found.applied - found.corrected
+    return Figures(
+        items=(
+            Figure(label=f"tickets in {_WEEKS} weeks", value=f"{found.decided:,}"),
+            Figure(
+                label="needed nobody", value=_share(stood, found.decided), hint="tagged, and not corrected"
+            ),
+            Figure(
+                label="of those tagged stood",
+                value=_share(stood, found.applied),
+                tone="good" if stood else "",
+            ),
+            Figure(label="suggestions answered", value=_share(found.answered, found.suggested)),
+        )
+    )
+
+
+def _weeks(decisions: Sequence[Record], reviews: Sequence[Record], now: datetime) -> Chart:
+    ends = [now - _WEEK * back for back in reversed(range(_WEEKS))]
+    bands: dict[str, list[float]] = {"apply": [], "suggest": [], "leave": []}
+    for end in ends:
+        week = [r.data["band"] for r in decisions if end - _WEEK <= r.at < end]
+        for band, counts in bands.items():
+            counts.append(float(week.count(band)))
+    names = {"apply": "tagged", "suggest": "suggested", "leave": "left to people"}
+    total = measured(decisions, reviews)
+    return Chart(
+        title="Tickets a week",
+        alt=f"Stacked bars: {total.applied} tagged, {total.suggested} suggested, {total.left} left.",
+        kind="stacked",
+        x=tuple(f"{end:%d %b}" for end in ends),
+        series=tuple((names[band], tuple(counts)) for band, counts in bands.items()),
+    )
+
+
+def _categories(reviews: Sequence[Record]) -> Table:
+    rows = [(c.name, _share(c.right, c.reviewed), f"{c.reviewed}") for c in by_category(reviews)]
+    return Table(
+        title="Accuracy by category",
+        columns=("Category", "Right", "Reviewed"),
+        rows=tuple(rows),
+        empty="Nobody has reviewed a tag or a suggestion yet.",
+    )
+
+
+def _queue(decisions: Sequence[Record], reviews: Sequence[Record]) -> Table:
+    """Suggestions that nobody has answered, the newest first."""
+    answered = {record.subject for record in reviews}
+    waiting = [r for r in decisions if r.data["band"] == "suggest" and r.subject not in answered]
+    rows = [
+        (
+            Cell(text=record.subject, link=f"/events/{record.event_id}" if record.event_id else ""),
+            str(record.data["category"] or ""),
+            f"{record.data['confidence']:.0%}",
+            f"{record.at:%d %b %H:%M}",
+        )
+        for record in waiting[:_QUEUE]
+    ]
+    return Table(
+        title="Waiting for a review in Slack",
+        columns=("Ticket", "Perhaps", "Sure", "Since (UTC)"),
+        rows=tuple(rows),
+        empty="No suggestion waits for an answer.",
+    )
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part / whole:.0%}" if whole else "-"
