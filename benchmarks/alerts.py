@@ -256,7 +256,7 @@ def _busiest(times: Sequence[float]) -> float:
 def _refused(product: Product) -> int:
     """Workers write down each 429."""
     logs = (product.data / "logs").glob("worker-*.log")
-    return sum("answered 429" in line or "ratelimited" in line for log in logs for line in log.open())
+    return sum("rate limit for" in line for log in logs for line in log.open())
 
 
 def _summary(product: Product) -> str:

@@ -43,12 +43,16 @@ def connected(settings: AwsExecutor, timeout: float) -> Account:
     try:
         import boto3  # noqa: PLC0415  # heavy, and not installed everywhere
         from botocore.config import Config  # noqa: PLC0415
+        from botocore.exceptions import BotoCoreError  # noqa: PLC0415
     except ImportError as exc:
         raise Permanent("The executor 'aws' needs boto3. Install it: pip install 'signalbox[aws]'.") from exc
     # One attempt: what was cut off is looked for, not repeated behind our back.
     config = Config(connect_timeout=timeout, read_timeout=timeout, retries={"total_max_attempts": 1})
-    session = boto3.Session(region_name=settings.region or None)
-    return Account(*(session.client(name, config=config) for name in ("ec2", "autoscaling", "ssm")))
+    try:
+        session = boto3.Session(region_name=settings.region or None)
+        return Account(*(session.client(name, config=config) for name in ("ec2", "autoscaling", "ssm")))
+    except BotoCoreError as exc:
+        raise Permanent(f"AWS can't be used as it is set up: {exc} Set executors.aws.region.") from exc
 
 
 class Account:

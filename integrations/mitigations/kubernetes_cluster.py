@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Literal, NamedTuple, Self
 
-from bot.core.errors import ConfigError, Permanent, SignalboxError, Transient
+from bot.core.errors import Permanent, SignalboxError, Transient
 from bot.core.settings import KubernetesExecutor
 
 MARK = "signalbox/run"
@@ -64,7 +64,7 @@ def connected(settings: KubernetesExecutor) -> Any:
                 str(settings.kubeconfig), context=settings.context or None, client_configuration=made
             )
     except config.ConfigException as exc:
-        raise ConfigError(
+        raise Permanent(
             f"The cluster's credentials can't be read: {exc}. Set executors.kubernetes.kubeconfig to a file "
             "such as ~/.kube/config, or run inside of the cluster."
         ) from exc
@@ -150,14 +150,14 @@ class Cluster:
     def _evict(self, pod: Pod) -> bool:
         meta = self._client.V1ObjectMeta(name=pod.name, namespace=pod.namespace)
         eviction = self._client.V1Eviction(metadata=meta)
-        try:
-            self._core.create_namespaced_pod_eviction(pod.name, pod.namespace, eviction, **self._limit())
-        except self._client.ApiException as exc:
-            if exc.status == 429:  # its budget
-                return False
-            if exc.status == 404:  # gone meanwhile
-                return True
-            raise _error(f"move pod {pod.namespace}/{pod.name}", exc) from exc
+        with _translated(f"move pod {pod.namespace}/{pod.name}"):
+            try:
+                self._core.create_namespaced_pod_eviction(pod.name, pod.namespace, eviction, **self._limit())
+            except self._client.ApiException as exc:
+                if exc.status == 429:  # its budget
+                    return False
+                if exc.status != 404:  # not gone meanwhile
+                    raise
         return True
 
     def _limit(self) -> dict[str, Any]:

@@ -58,6 +58,8 @@ def run(argv: Sequence[str], limits: Limits, env: Mapping[str, str], timeout: fl
     reader.start()
     status = _wait(process, timeout)
     reader.join(GRACE_SECONDS)
+    if process.stdout is not None and not reader.is_alive():
+        process.stdout.close()
     return Ended(status, bytes(kept))
 
 

@@ -10,7 +10,7 @@ from kubernetes_server import KubernetesServer, kubeconfig
 from pydantic import ValidationError
 from standin_server import address, listening, serving
 
-from bot.core.errors import ConfigError, Permanent, Refused, Transient
+from bot.core.errors import Permanent, Refused, Transient
 from bot.core.executors import Outcome
 from bot.core.settings import KubernetesExecutor
 from integrations.mitigations import kubernetes_cluster
@@ -230,7 +230,7 @@ def test_a_cluster_that_is_away_is_worth_another_try(tmp_path: Path) -> None:
 
 
 def test_credentials_that_are_missing_are_told(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="kubeconfig"):
+    with pytest.raises(Permanent, match="kubeconfig"):
         connected(KubernetesExecutor(kubeconfig=tmp_path / "none"))
 
 

@@ -238,6 +238,14 @@ def test_parameters_that_say_too_little_or_something_else(fields: dict) -> None:
         AwsParameters.model_validate(fields)
 
 
+def test_a_missing_region_names_the_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
+    with pytest.raises(Permanent, match=r"executors\.aws\.region"):
+        connected(AwsExecutor(), 1)
+
+
 def test_without_boto3_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "boto3", None)
     with pytest.raises(Permanent, match=r"signalbox\[aws\]"):
