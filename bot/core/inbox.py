@@ -159,7 +159,8 @@ class Inbox:
         if tx.execute(statement).one_or_none() is not None:
             return None
         held = tx.execute(select(serials.c.until).where(serials.c.key == key))
-        return cast(datetime, held.scalar_one())
+        # At that very moment it is still held; who came back then would find it so for ever.
+        return cast(datetime, held.scalar_one()) + timedelta(milliseconds=1)
 
     def done(self, lease: Lease) -> list[DueRun]:
         """Finish a run; returns runs that waited for its serial key and may start now."""
