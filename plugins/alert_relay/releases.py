@@ -3,35 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from bot.plugin import Context
 from plugins.alert_relay import escalation
 from plugins.alert_relay.config import AlertRelayConfig
-from plugins.alert_relay.desk import Desk
 from plugins.alert_relay.holding import holds, summary
 from plugins.alert_relay.holding.holds import Hold
 from plugins.alert_relay.state import GroupState
 
+RELEASE = "alert.release"
 _BATCH = 20
+_ASKED_FOR = timedelta(minutes=5)
 
 
-def walk(config: AlertRelayConfig, ctx: Context, desk: Desk, states: Sequence[GroupState]) -> None:
+def walk(config: AlertRelayConfig, ctx: Context, states: Sequence[GroupState]) -> None:
     found = holds.load(ctx.documents)
     for hold in found.holds.values():
         over = holds.is_over(found, hold, ctx.now(), limit=config.storm_groups)
-        _visit(config, ctx, desk, hold, over=over)
-    _free_the_forgotten(desk, states, set(found.holds))
+        _visit(config, ctx, hold, over=over)
+    _free_the_forgotten(ctx, states, set(found.holds))
 
 
-def _visit(config: AlertRelayConfig, ctx: Context, desk: Desk, hold: Hold, *, over: bool) -> None:
-    waiting = summary.read(ctx, hold).waiting
-    batch = _next(config, ctx, waiting, over=over, quiet=hold.kind == "quiet")
-    for state in batch:
-        desk.release(state.key)
+def _visit(config: AlertRelayConfig, ctx: Context, hold: Hold, *, over: bool) -> None:
+    """Count first: posting takes its time where many wait, each with attempts of its own."""
+    found = summary.read(ctx, hold)
     if hold.kind == "storm" or over:
-        summary.show(ctx, hold, summary.read(ctx, hold), over=over)
-    if over and len(batch) == len(waiting):
+        summary.show(ctx, hold, found, over=over)
+    for state in _next(config, ctx, found.waiting, over=over, quiet=hold.kind == "quiet"):
+        ask(ctx, state)
+    if over and not found.waiting:
         holds.finish(ctx, hold)
+
+
+def ask(ctx: Context, state: GroupState) -> None:
+    """Have a group shown; those of one channel go one after the other, as the chat can take them."""
+    ctx.emit(
+        RELEASE,
+        {"key": state.key},
+        subject=state.key,
+        serial=f"release:{state.channel}",
+        once=f"{state.key}:{state.episode}:{state.held}",
+        within=_ASKED_FOR.total_seconds(),
+    )
 
 
 def _next(
@@ -49,8 +63,8 @@ def _is_loud(config: AlertRelayConfig, ctx: Context, state: GroupState) -> bool:
     return hours is None or hours.until(state.card.severity, ctx.now()) is None
 
 
-def _free_the_forgotten(desk: Desk, states: Sequence[GroupState], known: set[str]) -> None:
+def _free_the_forgotten(ctx: Context, states: Sequence[GroupState], known: set[str]) -> None:
     """A group that ended while it waited, and fires again after the wait was over."""
     for state in states:
         if state.status == "firing" and state.held and state.held not in known:
-            desk.release(state.key)
+            ask(ctx, state)

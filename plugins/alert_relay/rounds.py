@@ -22,7 +22,7 @@ def walk(config: AlertRelayConfig, ctx: Context) -> None:
     for state in states:
         _visit(config, ctx, desk, desk.reconcile(state, found) or state)
     _adopt(config, ctx, desk, found, receivers)
-    releases.walk(config, ctx, desk, states)
+    releases.walk(config, ctx, states)
     gather.note_rules(ctx)
     if away is not None and (isinstance(away, Transient) or any(state.confirmed for state in states)):
         raise away

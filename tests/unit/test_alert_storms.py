@@ -114,6 +114,7 @@ def test_a_released_group_appears_on_its_incidents_line(kit: Kit) -> None:
 
 def test_a_second_storm_has_its_own_summary(kit: Kit) -> None:
     burst(kit, 8)
+    poll(kit, seconds=10)
     kit.alerts.set([])
     poll(kit, minutes=2)
     kit.clock.advance(timedelta(hours=2))

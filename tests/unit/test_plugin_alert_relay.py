@@ -52,10 +52,12 @@ class TestAlertRelay(Conformance):
         "ticket_project": "OPS",
         "escalate_to": "web",
         "oncall": {"web": {"users": ["UANN"]}},
+        "quiet": {"start": "08:00", "end": "20:00", "below": "warning"},
     }
 
     def prepare(self, kit: Kit) -> None:
         kit.grant("U1", "*")
+        notify(kit, group(alert("batch", severity="info"), labels={"alertname": "BatchLate"}, key="late"))
         kit.alerts.set([group(alert()), disk()])
         notify(kit, disk())
         kit.choose("More…", "ticket")
@@ -85,6 +87,9 @@ class TestAlertRelay(Conformance):
             "a press on Acknowledge": lambda kit: kit.click("Acknowledge"),
             "a ticket": lambda kit: kit.choose("More…", "ticket"),
             "the end of what has a ticket": end_with_ticket,
+            "the end of a wait": lambda kit: kit.event(
+                "alert.release", Errand(name="alert.release", data={"key": "late"})
+            ),
             "a call": lambda kit: kit.choose("More…", "escalate"),
             "another person": lambda kit: kit.submit({"user": "UBOB"}),
             "a picture": draw,

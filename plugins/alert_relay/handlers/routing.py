@@ -1,4 +1,4 @@
-"""/signalbox maintenance, and what `alerts simulate` answers."""
+"""/signalbox maintenance, groups whose wait is over, and what `alerts simulate` answers."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 
 from pydantic import ValidationError
 
-from bot.plugin import Command, Context, Message, Refused, Section, Text, command, join, md
-from plugins.alert_relay import calendar, simulation, words
+from bot.plugin import Command, Context, Errand, Message, Refused, Section, Text, command, join, md, on
+from plugins.alert_relay import calendar, releases, simulation, words
 from plugins.alert_relay.config import AlertRelayConfig
+from plugins.alert_relay.desk import Desk
 from plugins.alert_relay.routing.maintenance import Maintenance
 
 _USAGE = "[list | start SPAN LABELS NAME | end ID]"
@@ -22,6 +23,11 @@ _PAST, _SHOWN, _DAYS = 5000, 12, 30
 
 class RoutingHandlers:
     config: AlertRelayConfig
+
+    @on(releases.RELEASE)
+    def release(self, errand: Errand, ctx: Context) -> None:
+        """Give a group that waited its message."""
+        Desk(self.config, ctx).release(str(errand.data["key"]))
 
     @command("maintenance", help="Planned windows in which nobody is called", usage=_USAGE)
     def maintenance(self, asked: Command, ctx: Context) -> None:
