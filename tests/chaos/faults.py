@@ -85,6 +85,7 @@ class Chaos:
     product: Product
     draw: random.Random
     postgres: Postgres | None = None
+    worker_kills: int = 6
     kills: int = 0
     helpers: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
@@ -107,8 +108,8 @@ class Chaos:
 Fault = Callable[[Chaos], None]
 
 
-def workers_killed(chaos: Chaos, times: int = 6) -> None:
-    for _ in range(times):
+def workers_killed(chaos: Chaos) -> None:
+    for _ in range(chaos.worker_kills):
         chaos.kill("celery", "worker")
         chaos.pause()
 

@@ -51,7 +51,7 @@ def chaos(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Chaos]:
     product.page(
         "POST", "slack/limits", enabled=False
     )  # the stand-in's minute-long limits are another matter
-    made = Chaos(product, random.Random(SEED), postgres)
+    made = Chaos(product, random.Random(SEED), postgres, worker_kills=40 if KILLS else 6)
     yield made
     for helper in made.helpers:
         helper.terminate()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 from dataclasses import replace
 from datetime import date
@@ -207,3 +208,19 @@ def test_where_mlflow_is_away_the_model_is_kept(
     uri = f"sqlite:///{tmp_path / 'locked' / 'mlflow.db'}"
     with pytest.raises(ModelUnavailableError, match="is kept in"):
         tracking.record(uri, tmp_path / "artifacts", trained, registry.champion(folder))
+
+
+def test_what_the_champion_says_is_the_same_after_a_backup(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """The golden batch that `signalbox backup verify` compares."""
+    from plugins.churn_digest.golden import golden  # noqa: PLC0415
+
+    site, restored = tmp_path_factory.mktemp("site"), tmp_path_factory.mktemp("restored")
+    shutil.copytree(folder, site / "churn", symlinks=True)
+    before = golden(site)
+    shutil.copytree(site / "churn", restored / "churn", symlinks=True)
+    assert before is not None
+    assert len(before["scores"]) == 100
+    assert golden(restored) == before
+    assert golden(tmp_path_factory.mktemp("none")) is None

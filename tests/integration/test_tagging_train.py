@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from ml.tagging.tagger import SEED, examples
 from ml.tagging.training import data, run, tracking
 from ml.tagging.training.recipe import Recipe
 from plugins.autotag.cli import app
+from plugins.autotag.golden import golden
 
 pytestmark = pytest.mark.integration
 TRAIN, HELDOUT = SEED / "train.jsonl", SEED / "heldout.jsonl"
@@ -117,6 +119,18 @@ def test_promotion_makes_a_model_serve_and_the_gate_keeps_a_worse_one_out(
     forced = tags("promote", worse, "--data", HELDOUT, "--models", models, "--force")
     assert "FORCED" in forced.output
     assert Tagger.load(models).version == artifact.read(worse).version
+
+
+def test_what_the_champion_says_is_the_same_after_a_backup(head: Path, models: Path, tmp_path: Path) -> None:
+    """The golden batch that `signalbox backup verify` compares."""
+    site = tmp_path / "site"
+    assert golden(site) is None
+    shutil.copytree(models, site / "models", symlinks=True)
+    registry.promote(head, site / "models")
+    shutil.copytree(site / "models", tmp_path / "restored" / "models", symlinks=True)
+    said = golden(site)
+    assert said is not None
+    assert golden(tmp_path / "restored") == said
 
 
 def _worse(good: Path, folder: Path) -> Path:
