@@ -109,7 +109,8 @@ def test_only_metrics_that_exist_are_asked_for() -> None:
 @pytest.mark.parametrize(
     "arguments",
     [("check", "config", "prometheus.yml"), ("check", "rules", "rules/anomalies.yml"),
-     ("test", "rules", "rules/anomalies.test.yml")],
+     ("test", "rules", "rules/anomalies.test.yml"), ("check", "rules", "rules/signalbox.yml"),
+     ("test", "rules", "rules/signalbox.test.yml")],
     ids=" ".join,
 )  # fmt: skip
 def test_promtool_finds_no_fault(arguments: tuple[str, ...]) -> None:
@@ -117,3 +118,11 @@ def test_promtool_finds_no_fault(arguments: tuple[str, ...]) -> None:
         [str(PROMTOOL), *arguments], cwd=DEPLOY / "prometheus", capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_each_alert_of_ours_has_a_runbook() -> None:
+    rules = (DEPLOY / "prometheus" / "rules" / "signalbox.yml").read_text()
+    pages = (DEPLOY.parent / "docs" / "runbooks.md").read_text()
+    asked = re.findall(r"runbook_url: docs/runbooks.md#(\w+)", rules)
+    assert len(asked) == rules.count("- alert: Signalbox")
+    assert {f"## {name}".lower() for name in asked} <= {line.lower() for line in pages.splitlines()}
