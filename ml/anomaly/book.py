@@ -118,20 +118,43 @@ def _rounds(book: Book, state: State, rows: Rows, given: Sequence[Samples]) -> t
     return state, heard
 
 
-def write(book: Book, path: Path) -> None:
-    """Put the book in the file's place, whole or not at all."""
+def to_bytes(book: Book) -> bytes:
+    """The book as `from_bytes` reads it."""
     head = {
         "names": book.names,
         "counter": book.counter,
         "limit": None if np.isnan(book.limit) else book.limit,
         "warm_up": book.warm_up,
     }
+    return b"".join([_MAGIC, json.dumps(head).encode(), b"\n", *book.state.records()])
+
+
+def from_bytes(data: bytes) -> Book:
+    """The book that `to_bytes` was given.
+
+    Raises:
+        StateError: the bytes are damaged or of another version.
+    """
+    start, _, rest = data.partition(b"\n")
+    line, _, body = rest.partition(b"\n")
+    if start + b"\n" != _MAGIC:
+        raise StateError("This is not a book of states of this version.")
+    head = json.loads(line)
+    size = len(states.VERSION) + states.FIELDS.itemsize
+    if len(body) != size * len(head["names"]):
+        raise StateError("The book of states is cut off or of another version.")
+    records = [body[start : start + size] for start in range(0, len(body), size)]
+    limit = float("nan") if head["limit"] is None else float(head["limit"])
+    state = states.from_records(records) if records else states.empty(0)
+    return Book(tuple(head["names"]), state, bool(head["counter"]), limit, int(head["warm_up"]))
+
+
+def write(book: Book, path: Path) -> None:
+    """Put the book in the file's place, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, made = tempfile.mkstemp(dir=path.parent, prefix=path.name)
     with os.fdopen(handle, "wb") as file:
-        file.write(_MAGIC + json.dumps(head).encode() + b"\n")
-        for record in book.state.records():
-            file.write(record)
+        file.write(to_bytes(book))
         file.flush()
         os.fsync(file.fileno())
     Path(made).replace(path)
@@ -145,14 +168,7 @@ def read(path: Path) -> Book:
     """
     if not path.exists():
         return Book()
-    with path.open("rb") as file:
-        if file.readline() != _MAGIC:
-            raise StateError(f"{path} is not a book of states of this version. Remove it; it is made anew.")
-        head, body = json.loads(file.readline()), file.read()
-    size = len(states.VERSION) + states.FIELDS.itemsize
-    if len(body) != size * len(head["names"]):
-        raise StateError(f"{path} is cut off or of another version. Remove it; it is made anew.")
-    records = [body[start : start + size] for start in range(0, len(body), size)]
-    limit = float("nan") if head["limit"] is None else float(head["limit"])
-    state = states.from_records(records) if records else states.empty(0)
-    return Book(tuple(head["names"]), state, bool(head["counter"]), limit, int(head["warm_up"]))
+    try:
+        return from_bytes(path.read_bytes())
+    except StateError as exc:
+        raise StateError(f"{path}: {exc} Remove it; it is made anew from the metrics' history.") from exc

@@ -1,4 +1,7 @@
-"""The Spark engine: the same detectors in Structured Streaming, one arbitrary state a series, checkpointed.
+"""The Spark engine: the same detectors in Structured Streaming, with arbitrary state, checkpointed.
+
+Series are spread over buckets; a bucket's state is the book of its series, so that they are scored side by
+side.
 
 The landing zone's Parquet files are the stream. A driver or executor that dies resumes from the checkpoint;
 the file sink commits a batch's verdicts with its states, so that no sample is scored twice and none is
@@ -13,8 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ml.anomaly import state as states
-from ml.anomaly.book import Book, Samples, scored
+from ml.anomaly.book import Book, Samples, from_bytes, scored, to_bytes
 from ml.anomaly.ensemble import WARM_UP
 from ml.spark import session
 
@@ -24,38 +26,48 @@ VERDICT = (
     "upper double, firing boolean, since double, reason string"
 )
 _COLUMNS = tuple(column.split()[0] for column in VERDICT.split(", "))
-_STATE = "record binary"
+_STATE = "book binary"
+BUCKETS = 32
+"""Parts that are scored independently; more let more cores work, fewer score more series at once."""
 
 
 @dataclass(frozen=True)
 class Scorer:
-    """What an executor does with the new samples of one series."""
+    """What an executor does with the new samples of a bucket of series."""
 
     counter: bool = False
     limit: float = float("nan")
     warm_up: int = WARM_UP
 
-    def __call__(self, key: tuple[str], batches: Iterator[Any], group: Any) -> Iterator[Any]:
+    def __call__(self, key: tuple[int], batches: Iterator[Any], group: Any) -> Iterator[Any]:  # noqa: ARG002  # as Spark calls it
         """`batches`: data frames of `SAMPLE`, in any order; yields data frames of `VERDICT`."""
         import pandas as pd  # noqa: PLC0415  # executors have it
 
         frame = pd.concat(list(batches)).sort_values("at", kind="stable")
-        kept = states.from_records([bytes(group.get[0])]) if group.exists else states.empty(1)
-        book = Book(key, kept, self.counter, self.limit, self.warm_up)
-        new, heard = scored(book, {key[0]: Samples(frame["at"].to_numpy(), frame["value"].to_numpy())})
-        group.update((new.state.records()[0],))
-        said = [verdict for each in heard for _, verdict in each.each(new.names) if verdict.counted]
-        rows = [[key[0], *(getattr(verdict, name) for name in _COLUMNS[1:])] for verdict in said]
+        kept = from_bytes(bytes(group.get[0])) if group.exists else Book()
+        book = Book(kept.names, kept.state, self.counter, self.limit, self.warm_up)
+        samples = {
+            name: Samples(part["at"].to_numpy(), part["value"].to_numpy())
+            for name, part in frame.groupby("series", sort=True)
+        }
+        new, heard = scored(book, samples)
+        group.update((to_bytes(new),))
+        said = [pair for each in heard for pair in each.each(new.names) if pair[1].counted]
+        rows = [[name, *(getattr(verdict, column) for column in _COLUMNS[1:])] for name, verdict in said]
         yield pd.DataFrame(rows, columns=_COLUMNS)
 
 
 def verdicts(spark: Any, landing: Path, scorer: Scorer) -> Any:
     """The landing zone as a stream of verdicts."""
+    from pyspark.sql import functions  # noqa: PLC0415
     from pyspark.sql.streaming.state import GroupStateTimeout  # noqa: PLC0415
 
     samples = spark.readStream.schema(SAMPLE).option("maxFilesPerTrigger", 200).parquet(str(landing))
-    return samples.groupBy("series").applyInPandasWithState(
-        scorer, VERDICT, _STATE, "append", GroupStateTimeout.NoTimeout
+    bucket = functions.pmod(functions.hash("series"), functions.lit(BUCKETS))
+    return (
+        samples.withColumn("bucket", bucket)
+        .groupBy("bucket")
+        .applyInPandasWithState(scorer, VERDICT, _STATE, "append", GroupStateTimeout.NoTimeout)
     )
 
 
