@@ -50,6 +50,7 @@ def channels() -> list[Channel]:
         ("C0SUPPORT", "support"): "Tickets and their tags",
         ("C0ALERTS0", "alerts"): "One live message per alert group",
         ("C0DIGEST0", "digest"): "The day in numbers",
+        ("C0CHURN00", "churn"): "Which customers may leave, and why",
         ("C0GENERAL", "general"): "Everything else",
     }
     public = [
