@@ -239,7 +239,16 @@ class Inbox:
         with_clock: bool = True,
         limit: int = 100,
     ) -> list[RunView]:
-        """Runs, newest first, the clock's only when asked for. `search` looks in the event's subject and kind and at the start of its id."""
+    ) -> list[RunView]:
+        """Runs, newest first; the clock's can be left out.
+
+        `search` looks in the event's subject and kind, and at the start of its id.
+        """
+        """Runs, newest first; the clock's can be left out.
+
+        `search` looks in the event's subject and kind, and at the start of its id.
+        """
+        query = _RUN.order_by(events.c.received_at.desc(), runs.c.id).limit(limit)
         query = _RUN.order_by(events.c.received_at.desc(), runs.c.id).limit(limit)
         if status:
             query = query.where(runs.c.status == status)
