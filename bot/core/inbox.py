@@ -239,16 +239,10 @@ class Inbox:
         with_clock: bool = True,
         limit: int = 100,
     ) -> list[RunView]:
-    ) -> list[RunView]:
         """Runs, newest first; the clock's can be left out.
 
         `search` looks in the event's subject and kind, and at the start of its id.
         """
-        """Runs, newest first; the clock's can be left out.
-
-        `search` looks in the event's subject and kind, and at the start of its id.
-        """
-        query = _RUN.order_by(events.c.received_at.desc(), runs.c.id).limit(limit)
         query = _RUN.order_by(events.c.received_at.desc(), runs.c.id).limit(limit)
         if status:
             query = query.where(runs.c.status == status)
