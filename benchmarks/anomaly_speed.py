@@ -8,8 +8,9 @@ import numpy as np
 
 from benchmarks.processes import scratch
 from benchmarks.report import Aim, Progress, Section
-from ml.anomaly import Book, Samples, landing, scored, state
+from ml.anomaly import landing, state
 from ml.anomaly import spark as streaming
+from ml.anomaly.book import Book, Samples, scored
 from ml.spark import SparkUnavailableError, java_home, session
 
 INTERVAL = 30.0

@@ -22,10 +22,16 @@ from tests.e2e.product import ALICE, BOB, Product  # noqa: E402
 
 WAIT_MS = 120_000
 ACCOUNTS = (
-    ("Brightwater Foods", 2400, 0.71, "logins fell 62% against their 8-week mean", "3 open tickets, usually 0"),
+    (
+        "Brightwater Foods",
+        2400,
+        0.71,
+        "logins fell 62% against their 8-week mean",
+        "3 open tickets, usually 0",
+    ),
     ("Nordlicht Energie", 1900, 0.64, "9 of 30 seats are used", "the last invoice is 21 days late"),
-    ("Harbour & Sons", 1450, 0.58, "reports made fell from 41 to 6 a week", "no admin has signed in for 23 days"),
-    ("Kestrel Analytics", 900, 0.55, "tickets take 4 days to be solved, their mean is 1", "renewal in 5 weeks"),
+    ("Harbour & Sons", 1450, 0.58, "reports fell from 41 to 6 a week", "no admin signed in for 23 days"),
+    ("Kestrel Analytics", 900, 0.55, "tickets take 4 days, their mean is 1", "renewal in 5 weeks"),
 )
 
 

@@ -1,23 +1,9 @@
-"""Anomalies in live metrics: detectors over a small state a series, for one series or a hundred thousand."""
+"""Anomalies in live metrics: detectors over a small state a series, for one series or a hundred thousand.
 
-from ml.anomaly.book import Book, Samples, Scored, scored
-from ml.anomaly.ensemble import Kinds, update
+What is exported here loads nothing heavy; `book` and the detectors need numpy.
+"""
+
 from ml.anomaly.errors import SeriesError, StateError
-from ml.anomaly.state import State, empty
-from ml.anomaly.verdict import LINE, Verdict, Verdicts
+from ml.anomaly.verdict import LINE, Verdict
 
-__all__ = [
-    "LINE",
-    "Book",
-    "Kinds",
-    "Samples",
-    "Scored",
-    "SeriesError",
-    "State",
-    "StateError",
-    "Verdict",
-    "Verdicts",
-    "empty",
-    "scored",
-    "update",
-]
+__all__ = ["LINE", "SeriesError", "StateError", "Verdict"]

@@ -19,7 +19,8 @@ from ml.anomaly import state as states
 from ml.anomaly.ensemble import WARM_UP, Kinds, update
 from ml.anomaly.errors import StateError
 from ml.anomaly.state import Floats, Rows, State
-from ml.anomaly.verdict import Verdict, Verdicts
+from ml.anomaly.verdict import Verdict
+from ml.anomaly.verdicts import Verdicts
 
 AT_ONCE = 4096
 """Series that are updated together: more do not fit a processor's cache."""

@@ -18,7 +18,7 @@ from ml.anomaly.sample import Sample, rates, taken, usable
 from ml.anomaly.season import Season, season
 from ml.anomaly.state import Array, Flags, Floats, State
 from ml.anomaly.trend import trend
-from ml.anomaly.verdict import Verdicts, nothing, spread_out
+from ml.anomaly.verdicts import Verdicts, nothing, spread_out
 
 _BAND = 3.0
 _FAR = 4.0 / _BAND

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,8 +13,10 @@ import numpy as np
 from filelock import FileLock
 
 from bot.plugin import Metrics, Series
-from ml.anomaly import Book, Samples, Scored, Verdict, book, scored
+from ml.anomaly import Verdict, book
+from ml.anomaly.book import Book, Samples, Scored, scored
 from plugins.anomaly_watch.config import AnomalyWatchConfig, Watch
+from plugins.anomaly_watch.labels import series_name
 
 _LATE = 5
 """Steps that are asked for again: samples may come late; those that are known do not count twice."""
@@ -54,16 +55,6 @@ def locked(folder: Path, watch: Watch) -> Iterator[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / f"{watch.name}.lock", timeout=30):
         yield folder / f"{watch.name}.states"
-
-
-def series_name(labels: Mapping[str, str]) -> str:
-    """The labels as one text, the same whatever their order."""
-    return json.dumps(dict(labels), sort_keys=True, ensure_ascii=False)
-
-
-def labels_of(name: str) -> dict[str, str]:
-    found: dict[str, str] = json.loads(name)
-    return found
 
 
 def _book(file: Path, watch: Watch, config: AnomalyWatchConfig) -> Book:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from prometheus_client import Counter, Gauge
 
 from bot.plugin import GaugeValue
 from ml.anomaly import Verdict
-from plugins.anomaly_watch.collector import Collected, labels_of
 from plugins.anomaly_watch.config import AnomalyWatchConfig, Watch
+from plugins.anomaly_watch.labels import labels_of
+
+if TYPE_CHECKING:
+    from plugins.anomaly_watch.collector import Collected
 
 _LABELS = ("watch", "series", "service")
 _HELP = {

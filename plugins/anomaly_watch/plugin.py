@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bot.plugin import (
     AlertGroup,
@@ -21,12 +21,15 @@ from bot.plugin import (
     on,
     schedule,
 )
-from ml.anomaly import StateError, Verdict, book
+from ml.anomaly import StateError, Verdict
 from ml.anomaly.groups import Anomaly, grouped
 from ml.anomaly.words import reason
-from plugins.anomaly_watch import figures, messages, services
-from plugins.anomaly_watch.collector import Collected, collect, labels_of, locked, series_name
+from plugins.anomaly_watch import figures, messages
 from plugins.anomaly_watch.config import AnomalyWatchConfig, Watch
+from plugins.anomaly_watch.labels import labels_of, series_name
+
+if TYPE_CHECKING:
+    from plugins.anomaly_watch.collector import Collected
 
 EXCUSED = "not-an-anomaly"
 MARK = "signalbox_anomaly"
@@ -44,6 +47,8 @@ class AnomalyWatch(Plugin[AnomalyWatchConfig]):
         """Score what is new. While Prometheus is away nothing is lost: the next look begins where this
         would have.
         """
+        from plugins.anomaly_watch.collector import collect  # noqa: PLC0415  # workers only
+
         pushed: list[GaugeValue] = []
         for watch in self.config.watch:
             try:
@@ -69,6 +74,8 @@ class AnomalyWatch(Plugin[AnomalyWatchConfig]):
 
     def _together(self, ctx: Context) -> list[GaugeValue]:
         """What the services' metrics say together, shown as a watch of its own."""
+        from plugins.anomaly_watch import services  # noqa: PLC0415  # workers only
+
         pushed: list[GaugeValue] = []
         for service in self.config.services:
             try:
@@ -89,6 +96,8 @@ class AnomalyWatch(Plugin[AnomalyWatchConfig]):
 
     @schedule("config:train_cron", queue="model")
     def learn(self, tick: Tick, ctx: Context) -> None:  # noqa: ARG002  # the clock says all
+        from plugins.anomaly_watch import services  # noqa: PLC0415  # workers only
+
         for service in self.config.services:
             model = services.train(service, self.config, ctx.metrics, _folder(ctx), ctx.now())
             if model is None:
@@ -140,6 +149,9 @@ class AnomalyWatch(Plugin[AnomalyWatchConfig]):
         return any(r.event_id == ctx.event.id for r in ctx.records.find(EXCUSED, subject=series))
 
     def _adjust(self, watch: Watch, series: str, ctx: Context) -> None:
+        from ml.anomaly import book  # noqa: PLC0415  # workers only
+        from plugins.anomaly_watch.collector import locked  # noqa: PLC0415
+
         with locked(_folder(ctx), watch) as file:
             kept = book.read(file)
             if series not in kept.names:
@@ -156,6 +168,8 @@ class AnomalyWatch(Plugin[AnomalyWatchConfig]):
         ctx.reply(messages.watched(rows))
 
     def health(self, ctx: Context) -> Health:
+        from ml.anomaly import book  # noqa: PLC0415  # workers only
+
         for watch in self.config.watch:
             try:
                 book.read(_folder(ctx) / f"{watch.name}.states")

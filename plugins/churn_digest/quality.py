@@ -18,20 +18,26 @@ class _Value(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class Failure(_Value):
-    check: str
-    table: str = ""
-    column: str = ""
+class Check(_Value):
+    """One look at one thing, as `ml.churn.quality` writes it."""
+
+    table: str
+    name: str
+    outcome: str
     rows: int = 0
-    message: str = ""
-    fix: str = ""
+    words: str = ""
+    todo: str = ""
 
 
 class Report(_Value):
     as_of: date
-    quality: str
-    failures: tuple[Failure, ...] = ()
+    passed: bool
+    checks: tuple[Check, ...] = ()
     path: str = ""
+
+    @property
+    def failures(self) -> list[Check]:
+        return [check for check in self.checks if check.outcome == "failed"]
 
     @property
     def key(self) -> str:
@@ -47,7 +53,7 @@ def newest_failure(folder: Path) -> Report | None:
         report = Report.model_validate_json(newest.read_text(encoding="utf-8"))
     except ValidationError:
         return None
-    return report.model_copy(update={"path": str(newest)}) if report.quality == "failed" else None
+    return report.model_copy(update={"path": str(newest)}) if not report.passed else None
 
 
 def message(report: Report, last_good: Run | None) -> Message:
@@ -67,9 +73,8 @@ def message(report: Report, last_good: Run | None) -> Message:
     )
 
 
-def _line(failure: Failure) -> Text:
-    place = ".".join(part for part in (failure.table, failure.column) if part)
+def _line(failure: Check) -> Text:
     rows = f" ({words.count(failure.rows, 'row')})" if failure.rows else ""
-    said = words.short(failure.message or failure.check, 300)
-    fix = f" {words.short(failure.fix, 300)}" if failure.fix else ""
-    return md("• {}{}{}{}", f"{place}: " if place else "", said, rows, fix)
+    said = words.short(failure.words or failure.name, 300)
+    todo = f" {words.short(failure.todo, 300)}" if failure.todo else ""
+    return md("• {}: {}{}{}", failure.table, said, rows, todo)

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml import anomaly
-from ml.anomaly import Book, Samples, landing
+from ml.anomaly import landing
+from ml.anomaly.book import Book, Samples, scored
 from ml.spark import SparkUnavailableError, java_home
 from tests.conftest import wait_until
 
@@ -81,7 +81,7 @@ def test_a_killed_driver_resumes_and_both_engines_say_the_same(tmp_path: Path) -
     by_spark = {(row["series"], row["at"]): (row["score"], row["reason"], row["firing"]) for row in rows}
     assert len(rows) == len(by_spark) == 3 * ROWS
 
-    book, heard = anomaly.scored(Book(), samples(0, ROWS))
+    book, heard = scored(Book(), samples(0, ROWS))
     said = {
         (name, v.at): (v.score, v.reason, v.firing) for each in heard for name, v in each.each(book.names)
     }

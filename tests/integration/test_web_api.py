@@ -139,7 +139,9 @@ def test_a_dead_letter_is_replayed_once_audited_and_handed_over(site: Web) -> No
     assert site.http.post(f"/api/inbox/{run_id}/replay", headers=bearer(WRITE)).json() == {"replayed": run_id}
     assert [due.run_id for due in site.queue.runs] == [run_id]
     assert site.kernel.inbox.runs()[0].status == "pending"
-    assert [(row.actor, row.action) for row in site.kernel.audit.rows()] == [("api:setting:write", "inbox.replay")]
+    assert [(row.actor, row.action) for row in site.kernel.audit.rows()] == [
+        ("api:setting:write", "inbox.replay")
+    ]
     again = site.http.post(f"/api/inbox/{run_id}/replay", headers=bearer(WRITE))
     is_problem(again, 404, "nothing to replay")
     assert len(site.kernel.audit.rows()) == 1

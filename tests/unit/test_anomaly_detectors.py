@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml import anomaly
-from ml.anomaly import LINE, Book, Kinds, Samples, StateError, Verdict, book, words
+from ml.anomaly import LINE, StateError, Verdict, book, words
+from ml.anomaly.book import Book, Samples, scored
+from ml.anomaly.ensemble import Kinds, update
 from ml.anomaly.groups import Anomaly, grouped
-from ml.anomaly.state import from_records
+from ml.anomaly.state import empty, from_records
 
 pytestmark = pytest.mark.unit
 START = 1_767_225_600.0
@@ -20,9 +21,9 @@ DAY = 288
 
 def course(values: np.ndarray, at: np.ndarray | None = None, kinds: Kinds | None = None) -> list[Verdict]:
     at = START + STEP * np.arange(len(values)) if at is None else at
-    state, found = anomaly.empty(1), []
+    state, found = empty(1), []
     for number, value in enumerate(values):
-        state, verdicts = anomaly.update(state, at[number : number + 1], np.array([value]), kinds)
+        state, verdicts = update(state, at[number : number + 1], np.array([value]), kinds)
         found.append(verdicts.row(0))
     return found
 
@@ -84,17 +85,17 @@ def test_a_disk_that_fills_is_told_hours_before() -> None:
 
 
 def test_nan_infinity_late_and_duplicate_samples_change_nothing() -> None:
-    state, _ = anomaly.update(anomaly.empty(1), np.array([START]), np.array([1.0]))
+    state, _ = update(empty(1), np.array([START]), np.array([1.0]))
     for at, value in ((30.0, np.nan), (30.0, np.inf), (30.0, 1e300), (0.0, 2.0), (-30.0, 2.0)):
-        after, verdicts = anomaly.update(state, np.array([START + at]), np.array([value]))
+        after, verdicts = update(state, np.array([START + at]), np.array([value]))
         assert not verdicts.counted[0]
         assert after.records() == state.records()
 
 
 def test_updating_changes_neither_the_state_nor_the_samples() -> None:
-    state, _ = anomaly.update(anomaly.empty(2), np.full(2, START), np.ones(2))
+    state, _ = update(empty(2), np.full(2, START), np.ones(2))
     before, at, values = state.records(), np.full(2, START + 30), np.array([2.0, np.nan])
-    anomaly.update(state, at, values)
+    update(state, at, values)
     assert state.records() == before
     assert values[0] == 2.0
 
@@ -134,20 +135,20 @@ def several(series: int, rows: int) -> dict[str, Samples]:
 
 def test_many_series_are_scored_as_each_alone_and_in_parts_as_at_once() -> None:
     samples = several(5, 400)
-    together, heard = anomaly.scored(Book(), samples)
+    together, heard = scored(Book(), samples)
     for number, (name, each) in enumerate(samples.items()):
         alone = [v.score for v in course(each.values, each.at)]
         assert [h.verdicts.score[number] for h in heard] == pytest.approx(alone, abs=1e-9)
         assert together.known_until()[name] == each.at[-1]
     half = {name: Samples(s.at[:200], s.values[:200]) for name, s in samples.items()}
-    first, _ = anomaly.scored(Book(), half)
-    resumed, later = anomaly.scored(first, samples)
+    first, _ = scored(Book(), half)
+    resumed, later = scored(first, samples)
     assert resumed.state.records() == together.state.records()
     assert not any(h.verdicts.counted.any() for h in later[:200])
 
 
 def test_a_book_is_stored_whole_and_read_again(tmp_path: Path) -> None:
-    made, _ = anomaly.scored(Book(limit=100.0), several(3, 50))
+    made, _ = scored(Book(limit=100.0), several(3, 50))
     file = tmp_path / "latency.states"
     book.write(made, file)
     found = book.read(file)
@@ -161,18 +162,18 @@ def test_a_book_is_stored_whole_and_read_again(tmp_path: Path) -> None:
 
 
 def test_series_that_are_gone_are_forgotten() -> None:
-    old, _ = anomaly.scored(Book(), {"old": Samples(np.array([START]), np.array([1.0]))})
-    both, _ = anomaly.scored(old, {"new": Samples(np.array([START + 1e6]), np.array([1.0]))})
+    old, _ = scored(Book(), {"old": Samples(np.array([START]), np.array([1.0]))})
+    both, _ = scored(old, {"new": Samples(np.array([START + 1e6]), np.array([1.0]))})
     assert both.without(START + 1).names == ("new",)
 
 
 def test_an_excused_series_needs_more_to_be_an_anomaly() -> None:
     calm = np.append(10 + 0.1 * noise(1000), 12.0)
     samples = {"a": Samples(START + STEP * np.arange(1000), calm[:1000])}
-    learnt, _ = anomaly.scored(Book(), samples)
+    learnt, _ = scored(Book(), samples)
     last = {"a": Samples(np.array([START + STEP * 1000]), calm[1000:])}
-    _, heard = anomaly.scored(learnt, last)
-    _, excused = anomaly.scored(learnt.excused("a", 2.0), last)
+    _, heard = scored(learnt, last)
+    _, excused = scored(learnt.excused("a", 2.0), last)
     strength = heard[0].verdicts.score / (1 - heard[0].verdicts.score)
     assert excused[0].verdicts.score == pytest.approx(strength / 2 / (1 + strength / 2))
 

@@ -23,7 +23,15 @@ def test_reference_pages_are_up_to_date(name: str) -> None:
 
 
 def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
-    argv = [sys.executable, "-m", "mkdocs", "build", "--strict", "-f", str(DOCS.parent / "deploy/site/mkdocs.yml")]
+    argv = [
+        sys.executable,
+        "-m",
+        "mkdocs",
+        "build",
+        "--strict",
+        "-f",
+        str(DOCS.parent / "deploy/site/mkdocs.yml"),
+    ]
     env = os.environ | {"NO_MKDOCS_2_WARNING": "1"}  # noqa: TID251  # about the test run
     ran = subprocess.run([*argv, "-d", str(tmp_path)], capture_output=True, text=True, check=False, env=env)
     assert ran.returncode == 0, ran.stderr

@@ -141,11 +141,11 @@ def test_a_job_that_takes_too_long_is_ended(tmp_path: Path, monkeypatch: pytest.
 def fail_quality(data: Path, as_of: str = "2026-01-05") -> None:
     report = {
         "as_of": as_of,
-        "quality": "failed",
-        "failures": [
+        "passed": False,
+        "checks": [
             {
-                "check": "not_null", "table": "invoices", "column": "amount", "rows": 412,
-                "message": "412 of 9,120 amounts are missing", "fix": "Ask billing for the export of 4 January.",
+                "table": "invoices", "name": "not null", "outcome": "failed", "rows": 412,
+                "words": "412 of 9,120 amounts are missing", "todo": "Ask billing for the export of 4 January.",
             }
         ],
     }  # fmt: skip
@@ -165,7 +165,7 @@ def test_data_that_failed_its_checks_is_told_once_and_the_last_good_scores_stand
     told = [shown for shown in kit.chat.messages if "failed 1 check" in shown.text]
     assert len(told) == 1
     assert told[0].updates == 0
-    assert "invoices.amount: 412 of 9,120 amounts are missing" in told[0].text
+    assert "invoices: 412 of 9,120 amounts are missing" in told[0].text
     assert "Ask billing for the export" in told[0].text
     assert "the scores of 5 Jan 2026 stand" in told[0].text
     kit.command("/signalbox churn")

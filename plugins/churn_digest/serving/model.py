@@ -41,7 +41,7 @@ class Model:
         self._folder = folder
         self._load = load or _load
         self._lock = threading.Lock()
-        self._held: tuple[tuple[float, ...], Champion] | None = None
+        self._held: tuple[tuple[tuple[str, float], ...], Champion] | None = None
 
     @property
     def version(self) -> str:
@@ -57,9 +57,10 @@ class Model:
                 log.info("churn.model_loaded", model=self.version)
             return self._held[1]
 
-    def _stamp(self) -> tuple[float, ...]:
+    def _stamp(self) -> tuple[tuple[str, float], ...]:
         """Changes when another champion is promoted."""
-        return tuple(sorted(path.stat().st_mtime for path in self._folder.glob("*/champion*")))
+        found = self._folder.glob("*/champion*")
+        return tuple(sorted((f"{path.resolve()}", path.stat().st_mtime) for path in found))
 
 
 def _load(folder: Path) -> Champion:
