@@ -6,7 +6,7 @@ import secrets
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ml.churn import champion, runs
+from ml.churn import champion, runs, shadow
 from ml.churn.features import local
 from ml.churn.runs import Run
 from ml.churn.store import Loaded
@@ -17,13 +17,16 @@ REASONS_FOR = 1000
 def score(data: Loaded, folder: Path, *, top: int = REASONS_FOR, threads: int = 2) -> Run:
     """Score with the champion; the run appears at once and whole, most money at risk first.
 
+    A challenger that waits scores beside it, without any effect.
+
     Raises:
         ModelUnavailableError, ModelTamperedError: the last good run stays.
     """
     model = champion.load(folder, threads)
     manifest = model.ensemble.manifest
     table = local.features(data.frames, data.as_of)
-    scored = model.table(table.to_dict(as_series=False), len(table), top)
+    columns = table.to_dict(as_series=False)
+    scored = model.table(columns, len(table), top)
     ordered = sorted(scored, key=lambda customer: -customer.value_at_risk)
     currencies = table["currency"].drop_nulls().unique().to_list()
     run = Run(
@@ -41,7 +44,9 @@ def score(data: Loaded, folder: Path, *, top: int = REASONS_FOR, threads: int = 
         quality="passed",
         notes=_notes(manifest.facts.name, data),
     )
-    return runs.write(folder, run, ordered)
+    written = runs.write(folder, run, ordered)
+    shadow.score(folder, written, columns, [customer.probability for customer in scored], threads)
+    return written
 
 
 def _notes(name: str, data: Loaded) -> tuple[str, ...]:

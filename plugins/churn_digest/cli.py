@@ -31,6 +31,10 @@ AsOf = Annotated[
     datetime | None, typer.Option(formats=[DAY], help="The first day that is not known; default: today.")
 ]
 _DEMO_WEEKS = 90
+_NEXT = {
+    "gate": "Once it did, it serves, and Slack is told.",
+    "button": "Once it did, Slack asks whether it may serve; here: signalbox models promote",
+}
 
 
 @app.command()
@@ -308,12 +312,12 @@ def _gate(settings: Settings, trained: Trained, kept: Path) -> None:
         return
     old = serving.ensemble.probabilities(_as_known(serving.ensemble.manifest.columns.names, found.test))
     verdict = gate.judge(found.probabilities, old, found.test.labels, found.test.segments)
-    registry.note_verdict(folder, kept, verdict.told() | {"against": serving.version})
+    beside = gate.intervals(found.probabilities, old, found.test.labels)
+    against = {"against": registry.champion(folder).name}
+    registry.note_verdict(folder, kept, verdict.told() | against | beside)
     typer.echo(verdict.words)
-    if verdict.passed and settings.churn.promote == "gate":
-        _promote(settings, kept, verdict.words)
-    elif verdict.passed:
-        typer.echo("Promote it with: signalbox models promote")
+    if verdict.passed:
+        typer.echo(f"Next, it scores beside the champion. {_NEXT[settings.churn.promote]}")
 
 
 def _as_known(names: tuple[str, ...], test: Dataset) -> Any:

@@ -51,6 +51,14 @@ def judge(
     return Verdict(not why, chance, metrics.scores(new, labels), metrics.scores(old, labels), words)
 
 
+def intervals(new: Floats, old: Floats, labels: Labels) -> dict[str, dict[str, tuple[float, float]]]:
+    """95 % intervals of both models' scores on the same rows, for those who decide; they take seconds."""
+    return {
+        "challenger_intervals": metrics.intervals(new, labels),
+        "champion_intervals": metrics.intervals(old, labels),
+    }
+
+
 def _worse_segments(new: Floats, old: Floats, labels: Labels, segments: npt.NDArray[Any] | None) -> list[str]:
     """Segments, large enough to say so, whose log-loss rose by more than the tolerance."""
     if segments is None:
