@@ -101,6 +101,9 @@ def unpack(archive: Path, folder: Path, keys: Sequence[bytes]) -> Manifest:
                 tarfile.open(mode="r|", fileobj=packed) as tar,
             ):
                 tar.extractall(folder, filter="data")
+                # To the end, where gzip keeps its checksum: padding and headers are in no member's digest.
+                while packed.read(_CHUNK):
+                    pass
     except (tarfile.TarError, OSError, EOFError, zlib.error) as exc:
         raise Permanent(f"{archive.name} can't be unpacked: {exc}. Use another archive.") from exc
     return _checked(archive, folder)

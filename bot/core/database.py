@@ -87,7 +87,9 @@ class Database:
             yield connection
 
     def migrate(self) -> None:
-        """Bring the schema to the newest version."""
+        """Bring the schema to the newest version; a new installation's folder is made."""
+        if self.engine.url.get_backend_name() == "sqlite" and self.engine.url.database:
+            Path(self.engine.url.database).parent.mkdir(parents=True, exist_ok=True)
         if self.is_newest():
             return
         # Alembic costs a tenth of a start and 8 MiB, and hardly any start has something to migrate.

@@ -166,7 +166,7 @@ def test_history_pages_with_cursors_and_bounds(shared: Sandbox) -> None:
 
 def test_the_seeded_workspace(shared: Sandbox) -> None:
     names = {c["name"] for c in shared.web.conversations_list()["channels"]}
-    assert names == {"support", "alerts", "digest", "general"}
+    assert names == {"support", "alerts", "churn", "digest", "general"}
     people = {u["name"]: u for u in shared.web.users_list()["members"]}
     assert people["alice"]["is_admin"] is True
     assert people["signalbox"]["is_bot"] is True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,9 +17,9 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 ALERTS = "C0ALERTS0"
 
 
-@pytest.fixture(scope="module")
-def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
-    made = Product(tmp_path_factory.mktemp("incidents") / "data").start()
+@pytest.fixture
+def product(tmp_path: Path) -> Iterator[Product]:
+    made = Product(tmp_path / "data").start()
     yield made
     if made.process.poll() is None:
         made.stop()
@@ -63,10 +64,13 @@ def test_two_groups_of_a_service_are_one_line_and_one_story(product: Product) ->
     wait_until(lambda: lines(product, "2 of 2 groups fire"), 40, "both groups on the line")
     assert len(lines(product)) == 1
     [line] = product.top_level(ALERTS)
-    under = [
-        m for m in product.messages(ALERTS) if m.get("thread_ts") == line["ts"] and m["ts"] != line["ts"]
-    ]
-    slow = next(m for m in under if "SlowCheckout" in as_text(m))
+
+    def of_the_second() -> list[dict[str, Any]]:
+        under = [m for m in product.messages(ALERTS) if m.get("thread_ts") == line["ts"] != m["ts"]]
+        return [message for message in under if "SlowCheckout" in as_text(message)]
+
+    wait_until(of_the_second, 40, "the second group's message in the thread")
+    slow = of_the_second()[0]
     product.click(BOB, ALERTS, slow, "Acknowledge")
     product.page("POST", "slack/react", user=BOB, channel=ALERTS, ts=slow["ts"], name="memo")
     wait_until(product.idle, 30, "the end of the work")
@@ -75,9 +79,10 @@ def test_two_groups_of_a_service_are_one_line_and_one_story(product: Product) ->
     found = product.cli("incidents", "export", "INC-1", "--format", "json")
     data: dict[str, Any] = json.loads(found.stdout)
     assert {"fired", "ack", "incident", "marked"} <= {entry["kind"] for entry in data["timeline"]}
+    figures_come_with_a_picture(product)
 
 
-def test_figures_come_with_a_picture(product: Product) -> None:
+def figures_come_with_a_picture(product: Product) -> None:
     answer(product, "stats 7", "Mean time to acknowledge")
     wait_until(lambda: "stats-7d" in files(product), 60, "the picture")
     found = json.loads(product.cli("alerts", "stats", "--days", "7").stdout)
