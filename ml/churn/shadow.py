@@ -13,7 +13,6 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from ml.churn import registry
 from ml.churn.errors import ModelTamperedError, ModelUnavailableError
 from ml.churn.runs import Run
 
@@ -41,6 +40,8 @@ def score(
 
     `table` holds feature columns [rows], `said` the champion's probabilities [rows] in the same order.
     """
+    from ml.churn import registry  # noqa: PLC0415  # numpy: whoever only reads needs none of it
+
     waiting, serving = registry.challenger(folder), registry.champion(folder)
     if waiting is None or waiting == serving:
         return None
@@ -68,7 +69,7 @@ def cycles(found: Sequence[Beside], against: str) -> int:
 def _compared(
     place: Path, champion_at: float, table: Mapping[str, Sequence[Any]], said: Sequence[float], threads: int
 ) -> dict[str, Any]:
-    import numpy as np  # noqa: PLC0415  # heavy; whoever only reads needs none of it
+    import numpy as np  # noqa: PLC0415
 
     from ml.churn.model.ensemble import Ensemble  # noqa: PLC0415
 

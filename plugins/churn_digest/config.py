@@ -56,6 +56,9 @@ class ChurnDigestConfig(PluginConfig):
     outcome_days: int = Field(
         90, ge=1, description="Days after a warning when the data tells whether the customer left."
     )
+    shadow_cycles: int = Field(
+        1, ge=1, le=52, description="Scorings that a challenger does beside the champion before it may serve."
+    )
     train_cron: str = Field("0 3 * * MON", description="When a new model is trained, a challenger.")
     score_cron: str = Field("0 6 * * MON", description="When all customers are scored.")
     run_jobs: bool = Field(

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from bot.plugin import Context, Input, Message, Modal, Refused, Section, User, md, mention
+from ml.churn import shelf
 from ml.churn.runs import Run, Scored
 from plugins.churn_digest import memory, messages, outcomes, policy, scored, words
 from plugins.churn_digest.config import ChurnDigestConfig
@@ -140,7 +141,8 @@ class Levers:
     def more(self, customer_id: str) -> None:
         """All reasons, and where the score comes from: data, model and run."""
         score, run = self.score(customer_id)
-        self._ctx.reply(messages.more(score, run, memory.case(self._ctx, customer_id)))
+        promotion = shelf.read(scored.folder(self._ctx)).promotion(run.model_digest)
+        self._ctx.reply(messages.more(score, run, memory.case(self._ctx, customer_id), promotion))
 
     # -- keeping -----------------------------------------------------------------------------------
 

@@ -8,11 +8,11 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from bot.plugin import Context, Transient
-from plugins.churn_digest.state import Case, Digest
+from plugins.churn_digest.state import Candidate, Case, Digest
 
 M = TypeVar("M", bound=BaseModel)
 _TRIES = 8
-_CASE, _DIGEST = "case:", "digest:"
+_CASE, _DIGEST, _CANDIDATE = "case:", "digest:", "candidate:"
 
 
 def case(ctx: Context, customer_id: str) -> Case | None:
@@ -53,6 +53,22 @@ def newest_digest(ctx: Context) -> Digest | None:
 def change_digest(ctx: Context, week: str, apply: Callable[[Digest], Digest]) -> Digest:
     changed = _change(ctx, Digest, _DIGEST + week, lambda known: apply(known or Digest(week=week)))
     return changed or Digest(week=week)
+
+
+def candidates(ctx: Context) -> list[Candidate]:
+    """Challengers that were offered, in the order of their names."""
+    return [Candidate.model_validate(document.data) for document in ctx.documents.having(_CANDIDATE)]
+
+
+def candidate(ctx: Context, name: str) -> Candidate | None:
+    return _load(ctx, Candidate, _CANDIDATE + name)[0]
+
+
+def change_candidate(
+    ctx: Context, name: str, apply: Callable[[Candidate | None], Candidate | None]
+) -> Candidate | None:
+    """Apply a pure change to the newest state of a challenger and keep it; the state then."""
+    return _change(ctx, Candidate, _CANDIDATE + name, apply)
 
 
 def once(ctx: Context, key: str, data: dict[str, Any] | None = None) -> bool:

@@ -7,7 +7,8 @@ from datetime import date
 
 from bot.plugin import Actions, Header, Markup, Message, Note, Section, Text, join, md
 from ml.churn.runs import Run, Scored
-from plugins.churn_digest import card, words
+from ml.churn.shelf import Promotion
+from plugins.churn_digest import card, model_messages, words
 from plugins.churn_digest.config import ChurnDigestConfig
 from plugins.churn_digest.state import Case, Part, Row
 
@@ -161,8 +162,8 @@ def facts(row: Row, part: Part) -> tuple[str, ...]:
     )
 
 
-def more(score: Scored, run: Run, case: Case | None) -> Message:
-    """All that is known about one account, and where it comes from."""
+def more(score: Scored, run: Run, case: Case | None, promotion: Promotion | None = None) -> Message:
+    """All that is known about one account, and where it comes from: data, model, and who approved it."""
     lines: list[Text] = [md("*{}* · {}", words.short(score.name), words.short(score.customer_id, 60))]
     lines.append(_worth(score, run))
     lines += [md("• {}", words.short(reason.text, 300)) for reason in score.reasons]
@@ -177,6 +178,7 @@ def more(score: Scored, run: Run, case: Case | None) -> Message:
         run.model_version,
         run.model_digest[:12],
     )
+    source = md("{}\nModel {}", source, model_messages.provenance(promotion)) if promotion else source
     section = Section(text=join("\n", lines))
     return Message(text=f"More about {words.short(score.name)}", blocks=(section, Note(parts=(source,))))
 

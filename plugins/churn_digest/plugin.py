@@ -19,6 +19,7 @@ from plugins.churn_digest.config import ChurnDigestConfig
 from plugins.churn_digest.desk import Desk
 from plugins.churn_digest.levers import Levers
 from plugins.churn_digest.overseer import Overseer
+from plugins.churn_digest.promotion import Promotion
 
 
 class ChurnDigest(Plugin[ChurnDigestConfig]):
@@ -40,16 +41,24 @@ class ChurnDigest(Plugin[ChurnDigestConfig]):
     @schedule("*/10 * * * *", catch_up="skip")
     def watch(self, tick: Tick, ctx: Context) -> None:  # noqa: ARG002
         Overseer(self.config, ctx).look()
+        Promotion(self.config, ctx).look()
         Desk(self.config, ctx).escalate()
 
     @command(
         "churn",
         help="Who may leave, why, and what it is worth",
-        usage="churn [CUSTOMER | OWNER | mine | all | status]",
+        usage="churn [CUSTOMER | OWNER | mine | all | status | models | rollback]",
         queue="io",
     )
     def churn(self, asked: Command, ctx: Context) -> None:
-        ctx.reply(listing.answer(asked.text.strip(), asked.user.id, self.config, ctx))
+        text = asked.text.strip()
+        match text.lower():
+            case "models":
+                ctx.reply(Promotion(self.config, ctx).listing())
+            case "rollback":
+                ctx.reply(Promotion(self.config, ctx).ask_rollback())
+            case _:
+                ctx.reply(listing.answer(text, asked.user.id, self.config, ctx))
 
     # -- buttons -----------------------------------------------------------------------------------
 
@@ -91,6 +100,33 @@ class ChurnDigest(Plugin[ChurnDigestConfig]):
     @action("more", permission="churn.act", queue="io")
     def more(self, click: Click, ctx: Context) -> None:
         Levers(self.config, ctx, click.user).more(_customer(click))
+
+    # -- models ------------------------------------------------------------------------------------
+
+    @action("promote", permission="churn.promote", queue="io")
+    def promote(self, click: Click, ctx: Context) -> str:
+        return Promotion(self.config, ctx).promote(str(click.args["model"]), click.user)
+
+    @action("keep", permission="churn.promote", queue="io")
+    def keep(self, click: Click, ctx: Context) -> str:
+        return Promotion(self.config, ctx).keep(str(click.args["model"]), click.user)
+
+    @action("rollback", permission="churn.promote", queue="io")
+    def rollback(self, click: Click, ctx: Context) -> str:
+        serving, before = str(click.args["from"]), str(click.args["to"])
+        return Promotion(self.config, ctx).rollback(serving, before, click.user)
+
+    @action("went-well", permission="churn.promote", queue="io")
+    def went_well(self, click: Click, ctx: Context) -> str:
+        return self._review(click, ctx, successful=True)
+
+    @action("went-badly", permission="churn.promote", queue="io")
+    def went_badly(self, click: Click, ctx: Context) -> str:
+        return self._review(click, ctx, successful=False)
+
+    def _review(self, click: Click, ctx: Context, *, successful: bool) -> str:
+        change, model = str(click.args["change"]), str(click.args["model"])
+        return Promotion(self.config, ctx).review(change, model, successful=successful)
 
     def health(self, ctx: Context) -> Health:
         run = scored.latest(ctx)

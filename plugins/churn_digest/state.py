@@ -127,3 +127,26 @@ class Digest(_Value):
     @property
     def shown(self) -> frozenset[str]:
         return frozenset(row.customer_id for part in self.parts for row in part.rows)
+
+
+class Candidate(_Value):
+    """A challenger that may serve, and what became of it.
+
+    `by` is a person's chat id, "policy", or whoever acted elsewhere; `event_id` is the event that decided.
+    """
+
+    name: str
+    digest: str
+    data_sha256: str = ""
+    against: str
+    change_id: str
+    channel: str
+    offered_at: datetime
+    state: Literal["ready", "promoted", "kept", "gone"] = "ready"
+    by: str = ""
+    at: datetime | None = None
+    event_id: str = ""
+    shown: bool = False
+    reviewed: bool = False
+    lines: tuple[str, ...] = ()
+    """The figures side by side, as they were when it was offered."""

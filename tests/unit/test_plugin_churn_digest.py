@@ -6,8 +6,10 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 
+import churn_models
 import pytest
 from churn_samples import AS_OF, OWNERS, reason, scored, write
 
@@ -377,17 +379,26 @@ class TestChurnDigest(Conformance):
     @pytest.fixture(autouse=True)
     def _data(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(trend, "picture", lambda totals: b"png")
-        self._folder = tmp_path
-        write(tmp_path, [scored(0), scored(1), scored(2)])
+        self._folders = (tmp_path / f"{number}" for number in count())
 
     def kit(self) -> Kit:
-        kit = Kit(self.plugin, config=self.config, settings={"data_dir": self._folder})
+        """Each has a data directory of its own: a promotion changes files."""
+        folder = next(self._folders)
+        write(folder, [scored(0), scored(1), scored(2)])
+        churn_models.ready(folder / "churn")
+        kit = Kit(self.plugin, config=self.config, settings={"data_dir": folder})
         kit.clock.set(MONDAY)
         return kit
 
     def prepare(self, kit: Kit) -> None:
         kit.tick("post")
         kit.choose("Assign", "somebody", user="UADMIN")
+        kit.tick("watch")
+        kit.click("Promote", user="UADMIN")
+        kit.command("/signalbox churn rollback", user="UADMIN")
+        churn_models.another(kit.kernel.settings.data_dir / "churn")
+        kit.advance(minutes=10)
+        kit.tick("watch")
 
     def samples(self) -> Samples:
         return {
@@ -397,4 +408,9 @@ class TestChurnDigest(Conformance):
             "ticket": lambda kit: kit.click("Create Jira task", user="UADMIN"),
             "outcome": lambda kit: kit.choose("Record outcome", "saved", user="UADMIN"),
             "more": lambda kit: kit.click("Show more", user="UADMIN"),
+            "promote": lambda kit: kit.click("Promote", user="UADMIN"),
+            "keep": lambda kit: kit.click("Keep", user="UADMIN"),
+            "rollback": lambda kit: kit.click("Roll back", user="UADMIN"),
+            "went-well": lambda kit: kit.click("It went well", user="UADMIN"),
+            "went-badly": lambda kit: kit.click("It did not", user="UADMIN"),
         }
