@@ -29,11 +29,12 @@ def list_runs(
 ) -> None:
     """List runs, newest first."""
     from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
+    from rich.table import Column, Table  # noqa: PLC0415
 
     if status not in {"", "pending", "leased", "done", "dead"}:
         raise typer.BadParameter("--status is pending, leased, done or dead.")
-    table = Table("received (UTC)", "run", "event", "handler", "status", "tries", "error")
+    run_id = Column("run", no_wrap=True, min_width=34)
+    table = Table("received (UTC)", run_id, "event", "handler", "status", "tries", "error")
     for run in _kernel().inbox.runs(status=status or None, limit=limit):  # type: ignore[arg-type]
         received = f"{run.received_at:%Y-%m-%d %H:%M:%S}"
         table.add_row(

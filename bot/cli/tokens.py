@@ -42,9 +42,9 @@ def list_tokens() -> None:
     from datetime import UTC, datetime  # noqa: PLC0415  # see the package's docstring
 
     from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
+    from rich.table import Column, Table  # noqa: PLC0415
 
-    table = Table("id", "name", "scope", "state", "until", "last used")
+    table = Table(Column("id", no_wrap=True, min_width=32), "name", "scope", "state", "until", "last used")
     now = datetime.now(UTC)
     for token in _tokens().all():
         state = "holds" if token.holds(now) else "revoked" if token.revoked_at else "expired"

@@ -98,7 +98,7 @@ class Backfill:
         if why:
             return why, None
         if policy.category_labels(ticket.labels, self._slugs, self._config.label_prefix):
-            return "labelled by a person", None
+            return "labelled already", None
         earlier = [Decision.model_validate(r.data) for r in self._records.find(DECISION, subject=ticket.key)]
         if policy.is_settled(earlier, ticket):
             return "decided before", None

@@ -148,7 +148,7 @@ def demo(
 def list_models() -> None:
     """List trained models, the one that serves, and how each did on the newest cut of its day."""
     from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
+    from rich.table import Column, Table  # noqa: PLC0415
 
     from ml.churn import registry  # noqa: PLC0415
     from ml.churn.errors import ModelUnavailableError  # noqa: PLC0415
@@ -157,16 +157,19 @@ def list_models() -> None:
     with _sentences():
         found = registry.models(folder)
         try:
-            serving = registry.champion(folder)
+            roles = {registry.champion(folder).name: "champion"}
         except ModelUnavailableError:
-            serving = None
-    waiting = registry.challenger(folder)
-    table = Table("model", "role", "trained", "AUC", "log-loss", "examples")
+            roles = {}
+    if waiting := registry.challenger(folder):
+        roles.setdefault(waiting.name, "challenger")
+    table = Table(
+        Column("model", no_wrap=True, min_width=27), Column("role", min_width=10), "trained", "AUC", "log-loss", "examples"
+    )
     for place, manifest in found:
-        role = "champion" if place == serving else "challenger" if place == waiting else ""
+        role = roles.get(place.name, "")
         measured = manifest.facts.metrics
         table.add_row(
-            place.name, role, manifest.facts.created, f"{measured.get('auc', 0):.4f}",
+            place.name, role, manifest.facts.created[:10], f"{measured.get('auc', 0):.4f}",
             f"{measured.get('log_loss', 0):.4f}", f"{manifest.facts.examples}",
         )  # fmt: skip
     Console().print(table)

@@ -44,7 +44,7 @@ def run(kit: Kit, file: Path, *, apply: bool = True, limit: int = 0) -> Progress
 
 def test_a_dry_run_says_what_would_happen_and_changes_nothing(kit: Kit, tmp_path: Path) -> None:
     progress = run(kit, tmp_path / "b.json", apply=False)
-    assert progress.counts == {"tagged": 5, "labelled by a person": 1, "it is Done": 1, "left": 1}
+    assert progress.counts == {"tagged": 5, "labelled already": 1, "it is Done": 1, "left": 1}
     assert kit.tickets.effects == []
     assert kit.records("decision") == []
 
@@ -63,7 +63,7 @@ def test_a_second_run_finds_everything_decided(kit: Kit, tmp_path: Path) -> None
     before = len(kit.tickets.effects)
     again = run(kit, tmp_path / "b.json")
     assert len(kit.tickets.effects) == before
-    assert again.counts["labelled by a person"] == 6  # a label that is there stays, whoever set it
+    assert again.counts["labelled already"] == 6  # a label that is there stays, whoever set it
 
 
 def test_a_run_that_is_cut_off_goes_on_and_tags_nothing_twice(kit: Kit, tmp_path: Path) -> None:
