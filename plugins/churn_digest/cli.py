@@ -163,7 +163,12 @@ def list_models() -> None:
     if waiting := registry.challenger(folder):
         roles.setdefault(waiting.name, "challenger")
     table = Table(
-        Column("model", no_wrap=True, min_width=27), Column("role", min_width=10), "trained", "AUC", "log-loss", "examples"
+        Column("model", no_wrap=True, min_width=27),
+        Column("role", min_width=10),
+        "trained",
+        "AUC",
+        "log-loss",
+        "examples",
     )
     for place, manifest in found:
         role = roles.get(place.name, "")

@@ -5,6 +5,7 @@ from bot.plugin import (
     Command,
     Context,
     Health,
+    Page,
     Plugin,
     Refused,
     Submission,
@@ -14,7 +15,7 @@ from bot.plugin import (
     schedule,
     view,
 )
-from plugins.churn_digest import card, listing, scored
+from plugins.churn_digest import card, listing, page, scored
 from plugins.churn_digest.config import ChurnDigestConfig
 from plugins.churn_digest.desk import Desk
 from plugins.churn_digest.levers import Levers
@@ -24,6 +25,7 @@ from plugins.churn_digest.promotion import Promotion
 
 class ChurnDigest(Plugin[ChurnDigestConfig]):
     name = "churn-digest"
+    page_title = "Churn"
     Config = ChurnDigestConfig
 
     @schedule("config:cron", zone="config:zone")
@@ -127,6 +129,9 @@ class ChurnDigest(Plugin[ChurnDigestConfig]):
     def _review(self, click: Click, ctx: Context, *, successful: bool) -> str:
         change, model = str(click.args["change"]), str(click.args["model"])
         return Promotion(self.config, ctx).review(change, model, successful=successful)
+
+    def page(self, ctx: Context) -> Page:
+        return page.churn(ctx, self.page_title)
 
     def health(self, ctx: Context) -> Health:
         run = scored.latest(ctx)

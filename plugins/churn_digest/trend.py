@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 from io import BytesIO
 
@@ -22,12 +22,17 @@ class Total(BaseModel):
     currency: str
 
 
+def newest(totals: Iterable[Total]) -> list[Total]:
+    """The last totals, oldest first."""
+    return sorted(totals, key=lambda total: (total.as_of, total.run_id))[-SHOWN:]
+
+
 def picture(totals: Sequence[Total]) -> bytes:
     """A PNG of the newest totals, oldest first; values in the currency of the newest run."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
     from matplotlib.figure import Figure  # noqa: PLC0415
 
-    shown = sorted(totals, key=lambda total: (total.as_of, total.run_id))[-SHOWN:]
+    shown = newest(totals)
     figure = Figure(figsize=(7, 2.6), layout="constrained")
     FigureCanvasAgg(figure)
     value = figure.add_subplot()
