@@ -24,6 +24,7 @@ def churn(ctx: Context, title: str) -> Page:
     parts = (
         _figures(run, digest, cases.values(), ctx),
         _accounts(digest, cases),
+        _reasons(digest),
         *_trend(ctx),
         _outcomes(cases.values()),
     )
@@ -63,7 +64,7 @@ def _accounts(digest: Digest | None, cases: dict[str, Case]) -> Table:
     rows = [_account(row, part, cases.get(row.customer_id)) for part in parts for row in part.rows]
     return Table(
         title=f"Shown in week {int(digest.week[-2:])}" if digest else "Shown this week",
-        columns=("Account", "At risk", "Likely to leave", "Why", "Renews", "Since", "Owner", "Done"),
+        columns=("Account", "At risk", "Likely to leave", "Renews", "Since", "Owner", "Done"),
         rows=tuple(rows),
         empty="No digest was posted yet; it comes by the setting cron.",
     )
@@ -75,11 +76,25 @@ def _account(row: Row, part: Part, case: Case | None) -> tuple[str | Cell, ...]:
         Cell(text=words.short(row.name or row.customer_id), link=f"/events/{part.event_id}"),
         words.money(row.value_at_risk, part.currency),
         f"{words.percent(row.probability)}{moved}",
-        "; ".join(words.short(reason, 160) for reason in row.reasons) or "-",
         words.day(row.renewal) if row.renewal else "-",
         words.day(row.since),
         words.short(row.owner) or "none",
         _done(case),
+    )
+
+
+def _reasons(digest: Digest | None) -> Table:
+    rows = [
+        (words.short(row.name or row.customer_id), "; ".join(words.short(why, 160) for why in row.reasons))
+        for part in (digest.parts if digest else ())
+        for row in part.rows
+        if row.reasons
+    ]
+    return Table(
+        title="Why",
+        columns=("Account", "Associated with leaving, the strongest first"),
+        rows=tuple(rows),
+        empty="Reasons come with the accounts.",
     )
 
 
@@ -114,7 +129,8 @@ def _trend(ctx: Context) -> tuple[Chart, ...]:
         ),
         Chart(
             title="Customers at risk",
-            alt=f"A line run by run; the newest is {newest.at_risk:,}.",
+            alt=f"Bars run by run; the newest is {newest.at_risk:,}.",
+            kind="bar",
             x=days,
             series=(("customers at risk", tuple(float(total.at_risk) for total in totals)),),
         ),
