@@ -248,11 +248,13 @@ def _etl(source: Path, folder: Path, day: date) -> None:
 
 def _dataset(settings: Settings) -> tuple[Loaded, Dataset]:
     from ml.churn import store  # noqa: PLC0415
-    from ml.churn.training import dataset  # noqa: PLC0415
+    from ml.churn.training import dataset, outcomes  # noqa: PLC0415
 
-    loaded = store.load(_folder(settings))
+    folder = _folder(settings)
+    loaded = store.load(folder)
     window = dataset.Window(settings.churn.horizon_days, settings.churn.embargo_days)
-    return loaded, dataset.build(loaded.frames, loaded.as_of, window)
+    built = dataset.build(loaded.frames, loaded.as_of, window)
+    return loaded, outcomes.applied(built, outcomes.read(folder))
 
 
 def _costs(settings: Settings) -> Costs:
@@ -276,13 +278,15 @@ def _train(
     quick: bool = False,
 ) -> None:
     from ml.churn import registry  # noqa: PLC0415
+    from ml.churn.training import outcomes  # noqa: PLC0415
     from ml.churn.training import train as training  # noqa: PLC0415
     from ml.churn.training.fit import QUICK, Recipe  # noqa: PLC0415
 
     folder = _folder(settings)
     with tempfile.TemporaryDirectory(prefix="churn-") as scratch:
         trained = training.train(
-            data, Path(scratch), name=f"churn-{loaded.as_of:%Y%m%d}", sha256=loaded.sha256,
+            data, Path(scratch), name=f"churn-{loaded.as_of:%Y%m%d}",
+            sha256=outcomes.sealed(loaded.sha256, folder),
             costs=_costs(settings), recipe=QUICK if quick else Recipe(),
             code_version=metadata.version("signalbox"), say=say,
         )  # fmt: skip
@@ -359,11 +363,14 @@ def _note(settings: Settings, action: str, place: Path) -> None:
 
 
 def _score(settings: Settings) -> None:
-    from ml.churn import scoring, store  # noqa: PLC0415
+    from ml.churn import scoring, store, watch  # noqa: PLC0415
 
     folder = _folder(settings)
-    run = scoring.score(store.load(folder), folder)
+    loaded = store.load(folder)
+    run = scoring.score(loaded, folder)
     typer.echo(f"Scored {run.customers} customers as of {run.as_of} with {run.model_version}: {run.run_id}")
+    for finding in watch.look(loaded, folder).findings:
+        typer.echo(f"{finding.kind}: {finding.words}")
 
 
 def _scores(found: dict[str, float], intervals: dict[str, tuple[float, float]]) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+import shutil
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -10,23 +11,42 @@ import pytest
 for package in ("polars", "lightgbm", "sklearn", "torch"):
     pytest.importorskip(package, reason=f"{package} is not installed; `make train-deps` installs it")
 
-from ml.churn import reading, registry, scoring, shadow, shelf, simulate, store  # noqa: E402
+from ml.churn import (  # noqa: E402
+    reading,
+    registry,
+    runs,
+    scoring,
+    seen,
+    shadow,
+    shelf,
+    simulate,
+    store,
+    watch,
+)
 from ml.churn.model.artifact import BOOSTING, Costs  # noqa: E402
+from ml.churn.retraining import Policy  # noqa: E402
 from ml.churn.runs import Run  # noqa: E402
 from ml.churn.store import Loaded  # noqa: E402
 from ml.churn.training import dataset  # noqa: E402
 from ml.churn.training import train as training  # noqa: E402
-from ml.churn.training.fit import Recipe  # noqa: E402
+from ml.churn.training.recipe import Recipe  # noqa: E402
 
 pytestmark = pytest.mark.integration
 DAY = date(2026, 11, 23)
+LATER = datetime(2099, 1, 1, tzinfo=UTC)
 RECIPES = {
     name: Recipe(folds=2, trees=20, rounds=20, members=1, seed=seed) for name, seed in (("a", 0), ("b", 1))
 }
 
 
+@pytest.fixture
+def folder(trained: Path, tmp_path: Path) -> Path:
+    """A copy of this test's own."""
+    return Path(shutil.copytree(trained, tmp_path / "churn", symlinks=True))
+
+
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A churn folder with a champion and a challenger."""
     base = tmp_path_factory.mktemp("shadow")
     reading.write(simulate.tables(400, 70, DAY, seed=2), base / "raw")
@@ -70,12 +90,9 @@ def test_the_challenger_scores_beside_and_days_are_counted(folder: Path) -> None
 def test_a_damaged_challenger_is_noted_and_the_run_stands(folder: Path) -> None:
     challenger = registry.challenger(folder)
     assert challenger is not None
-    before = (challenger / BOOSTING).read_bytes()
-    (challenger / BOOSTING).write_bytes(before + b" ")
-    try:
-        made = run(folder, later=14)
-    finally:
-        (challenger / BOOSTING).write_bytes(before)
+    with (challenger / BOOSTING).open("ab") as file:
+        file.write(b" ")
+    made = run(folder, later=14)
     assert made.customers > 0
     assert "is not what was sealed" in shadow.of(folder, challenger.name)[-1].trouble
 
@@ -87,3 +104,29 @@ def test_without_a_challenger_nothing_is_noted(folder: Path, tmp_path: Path) -> 
     loaded = store.load(folder)
     scoring.score(loaded, tmp_path, top=1)
     assert not (tmp_path / "shadow").exists()
+
+
+def test_old_scores_are_judged_by_what_came_of_them(folder: Path, tmp_path: Path) -> None:
+    loaded = store.load(folder)
+    registry.promote(tmp_path, registry.keep(registry.champion(folder), tmp_path))
+    then = Loaded(loaded.frames, loaded.as_of - timedelta(days=100), loaded.sha256)
+    past = scoring.score(then, tmp_path, top=1)
+    policy = Policy(least=100)
+    good = watch.look(loaded, tmp_path, policy=policy)
+    assert good.outcomes > 100
+    assert seen.newest(tmp_path) == good
+    assert "degradation" not in {finding.kind for finding in good.findings}
+    turned = [s.model_copy(update={"probability": 1 - s.probability}) for s in past.scores()]
+    runs.write(
+        tmp_path, past.model_copy(update={"run_id": f"{past.as_of}-ffffffff", "created_at": LATER}), turned
+    )
+    found = {finding.kind: finding for finding in watch.look(loaded, tmp_path, policy=policy).findings}
+    assert found["degradation"].retrains
+    assert "outcomes" in found["degradation"].words
+
+
+def test_before_a_window_is_over_nothing_is_judged(folder: Path, tmp_path: Path) -> None:
+    loaded = store.load(folder)
+    registry.promote(tmp_path, registry.keep(registry.champion(folder), tmp_path))
+    scoring.score(loaded, tmp_path, top=1)
+    assert watch.look(loaded, tmp_path).outcomes == 0
