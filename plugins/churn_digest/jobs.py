@@ -114,6 +114,13 @@ def _ended(known: Job, status: int) -> Job:
     return known.model_copy(update={"state": "failed", "detail": f"{words} {_tail(known)}".strip()})
 
 
+def line(known: Job, begins: str) -> str:
+    """The first line of a job's output that begins so; empty when there is none."""
+    output = Path(known.folder) / job.OUTPUT
+    lines = output.read_text(encoding="utf-8", errors="replace").splitlines() if output.exists() else []
+    return next((found for found in lines if found.startswith(begins)), "")
+
+
 def _tail(known: Job) -> str:
     output = Path(known.folder) / job.OUTPUT
     return output.read_text(encoding="utf-8", errors="replace")[-_TAIL:].strip() if output.exists() else ""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from bot.plugin import Code, Context, Message, Note, Section, md
-from plugins.churn_digest import jobs, memory, quality, scored
+from bot.plugin import Code, ConfigurationItem, Context, Message, Note, Section, md
+from ml.churn import seen
+from plugins.churn_digest import findings, jobs, memory, quality, scored
 from plugins.churn_digest.config import ChurnDigestConfig
 from plugins.churn_digest.jobs import Job, Kind
 
@@ -18,12 +19,16 @@ class Overseer:
             jobs.start(kind, self._config.job_hours, self._ctx)
 
     def look(self) -> None:
-        """Settle jobs that ended, and tell of data that failed its checks: each once."""
+        """Settle jobs that ended, tell of data that failed its checks and of a model that got worse: once."""
         for known in jobs.current(self._ctx):
             now = jobs.watched(known, self._config.job_hours, self._ctx)
             if now != known:
                 self._tell_of(now)
                 jobs.keep(now, self._ctx)
+        self._look_at_data()
+        self._look_at_champion()
+
+    def _look_at_data(self) -> None:
         report = quality.newest_failure(scored.folder(self._ctx))
         if report is not None and self._ctx.documents.get(f"told:{report.key}") is None:
             self._tell(f"churn-quality:{report.key}", quality.message(report, scored.latest(self._ctx)))
@@ -36,9 +41,34 @@ class Overseer:
             )
             self._ctx.documents.put(f"told:{report.key}", {"at": self._ctx.now().isoformat()})
 
+    def _look_at_champion(self) -> None:
+        """Degradation and calibration train anew, where this plugin may; drift alone does not."""
+        look = seen.newest(scored.folder(self._ctx))
+        if look is None or not findings.told(look):
+            return
+        key = findings.key(look)
+        if self._ctx.documents.get(f"told:watch:{key}") is not None:
+            return
+        trains = self._config.run_jobs and findings.retrains(look)
+        self._tell(f"churn-watch:{key}", findings.message(look, trains=trains))
+        for finding in findings.told(look):
+            self._ctx.service_records.event(
+                "warning",
+                f"churn.{finding.kind}",
+                finding.words,
+                items=(ConfigurationItem(type="model", name="churn", digest=look.model),),
+                key=f"{key}:{finding.kind}:{finding.words}"[:200],
+            )
+        if trains:
+            self.start("train")
+        self._ctx.documents.put(f"told:watch:{key}", {"at": self._ctx.now().isoformat()})
+
     def _tell_of(self, ended: Job) -> None:
-        """A job that went well needs no word; one that did not says what to do."""
+        """A job that went well needs no word, unless MLflow did not take it; a failed one says what to do."""
         failed = ended.state == "failed"
+        unrecorded = "" if failed else jobs.line(ended, "MLflow")
+        if unrecorded:
+            self._tell(f"churn-mlflow:{ended.event_id}", _unrecorded(unrecorded))
         if failed:
             self._tell(f"churn-job:{ended.event_id}", _failure(ended))
         self._ctx.service_records.event(
@@ -52,6 +82,12 @@ class Overseer:
         self._ctx.step(
             f"tell-{key}", self._ctx.chat.upsert, channel=self._config.channel, key=key, message=message
         )
+
+
+def _unrecorded(said: str) -> Message:
+    title = "A churn model was trained, but MLflow knows nothing of it."
+    text = md(":warning: *{}*\n{}\nThe model itself goes its way through gate and shadow.", title, said[:600])
+    return Message(text=title, blocks=(Section(text=text),), severity="warning")
 
 
 def _failure(ended: Job) -> Message:

@@ -79,7 +79,7 @@ def _account(row: Row, part: Part, case: Case | None) -> tuple[str | Cell, ...]:
         words.day(row.renewal) if row.renewal else "-",
         words.day(row.since),
         words.short(row.owner) or "none",
-        _done(case),
+        _done(case) if row.change != "better" or (case and case.is_claimed) else "better",
     )
 
 

@@ -14,6 +14,7 @@ import pytest
 from churn_samples import scored, write
 
 from bot.testing import Kit
+from ml.churn.seen import SEEN, Finding, Look
 from plugins.churn_digest import ChurnDigest, job, jobs
 from plugins.churn_digest.jobs import Job
 
@@ -177,3 +178,83 @@ def test_a_broken_report_breaks_nothing(kit: Kit, tmp_path: Path) -> None:
     (tmp_path / "churn" / "quality" / "2026-01-05.json").write_text('{"as_of": ')
     assert kit.tick("watch").status == "done"
     assert not kit.chat.messages
+
+
+def found(data: Path, *findings: tuple[str, str], model: str = "ab" * 32) -> None:
+    """A look at the champion, as `ml.churn.watch` leaves it."""
+    (data / "churn").mkdir(exist_ok=True)
+    listed = tuple(Finding(kind=k, words=w, retrains=k != "drift") for k, w in findings)
+    look = Look(as_of=MONDAY.date(), model=model, outcomes=420, findings=listed)
+    (data / "churn" / SEEN).write_text(look.model_dump_json())
+
+
+def test_a_model_that_got_worse_is_told_once_and_trained_anew(
+    kit: Kit, tmp_path: Path, started: list[Any]
+) -> None:
+    found(tmp_path, ("degradation", "AUC 0.780 on 420 outcomes; 0.850 when it was promoted."))
+    for _ in range(3):
+        kit.tick("watch")
+        kit.advance(minutes=10)
+    [told] = kit.chat.messages
+    assert told.updates == 0
+    assert "ranks customers worse than when it was promoted" in told.text
+    assert "AUC 0.780 on 420 outcomes" in told.text
+    assert "/signalbox churn rollback" in told.text
+    assert "A training has begun" in told.text
+    assert started == [("train",)]
+    [event] = kit.kernel.ledger.find(record_type="event")
+    assert event.body["signal"] == "churn.degradation"
+
+
+def test_drift_alone_is_told_and_trains_nothing(kit: Kit, tmp_path: Path, started: list[Any]) -> None:
+    found(tmp_path, ("drift", "logins_28d has shifted: PSI 0.41."), ("schedule", "It is a week old."))
+    kit.tick("watch")
+    [told] = kit.chat.messages
+    assert "logins_28d has shifted: PSI 0.41." in told.text
+    assert "Nothing is trained for that alone" in told.text
+    assert "a week old" not in told.text
+    assert not started
+
+
+def test_what_comes_new_is_told_again(kit: Kit, tmp_path: Path, started: list[Any]) -> None:
+    found(tmp_path, ("drift", "logins_28d has shifted: PSI 0.41."))
+    kit.tick("watch")
+    kit.advance(minutes=10)
+    found(tmp_path, ("drift", "logins_28d has shifted: PSI 0.44."))
+    kit.tick("watch")
+    kit.advance(minutes=10)
+    assert len(kit.chat.messages) == 1
+    found(
+        tmp_path,
+        ("drift", "logins_28d has shifted: PSI 0.44."),
+        ("calibration", "90 left, 60 were expected."),
+    )
+    kit.tick("watch")
+    assert len(kit.chat.messages) == 2
+
+
+def test_who_runs_the_jobs_is_told_to_train(tmp_path: Path, started: list[Any]) -> None:
+    with Kit(ChurnDigest, settings={"data_dir": tmp_path}) as kit:
+        found(tmp_path, ("calibration", "90 left, 60 were expected (+4.0 sigma)."))
+        kit.tick("watch")
+        assert "signalbox churn train" in kit.chat.messages[0].text
+    assert not started
+
+
+def test_a_week_that_is_over_is_no_news(kit: Kit, tmp_path: Path) -> None:
+    found(tmp_path, ("schedule", "The champion was trained on 2025-12-01."))
+    kit.tick("watch")
+    assert not kit.chat.messages
+
+
+def test_a_training_that_mlflow_did_not_take_is_told(kit: Kit, started: list[Any]) -> None:
+    kit.tick("train")
+    said = "MLflow could not record the training (OSError: no route). The model is kept in /data; check it."
+    finish(kit, "train", 0, f"Trained churn-20260105\n{said}\nPassed the gate.")
+    for _ in range(2):
+        kit.tick("watch")
+        kit.advance(minutes=10)
+    [told] = kit.chat.messages
+    assert "MLflow knows nothing of it" in told.text
+    assert "The model is kept in /data; check it." in told.text
+    assert held(kit, "train").state == "done"
