@@ -110,6 +110,12 @@ def test_a_token_with_the_scope_write_is_needed(site: Web) -> None:
         ({"customer": {"logins": 1}}, 422, "no customer_id"),
         ({"customer": "C-1"}, 422, "not an object"),
         ({"customer": {"customer_id": "C-1"}}, 422, "lacks the feature 'logins'"),
+        ({"customer": {"customer_id": "C-1", "logins": [1]}}, 422, "customer.logins is neither text"),
+        ({"customer": {"customer_id": "C-1", "logins": True}}, 422, "customer.logins is neither text"),
+        ({"customer": {"customer_id": "C-1", "logins": 10**400}}, 422, "finite number"),
+        ({"customer": {"customer_id": "C-1", "renewal": "soon"}}, 422, "a date such as 2027-02-22"),
+        ({"customer": {"customer_id": "C-1", "renewal": 5}}, 422, "a date such as 2027-02-22"),
+        ({"customers": [{"customer_id": "C-1", "logins": 1}] * 2}, 422, "'C-1' is sent 2 times"),
     ],
 )
 def test_bad_input_has_a_clear_answer(site: Web, fields: dict[str, Any], status: int, words: str) -> None:
