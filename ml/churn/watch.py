@@ -73,12 +73,17 @@ def _outcomes(run: Run, data: Loaded, facts: Facts) -> tuple[Floats, Labels]:
 
 def _drift(data: Loaded, facts: Facts) -> Mapping[str, float]:
     """The stability index of each feature: the newest cut that was learned from against today."""
-    then = local.features(data.frames, date.fromisoformat(facts.cuts[-1]))
+    then = local.features(data.frames, _same_weekday(date.fromisoformat(facts.cuts[-1]), data.as_of))
     today = local.features(data.frames, data.as_of)
     if not len(then) or not len(today):
         return {}
     found = {f.name: _index(then[f.name], today[f.name]) for f in FEATURES if f.name in then.columns}
     return {name: value for name, value in found.items() if value is not None}
+
+
+def _same_weekday(cut: date, as_of: date) -> date:
+    """The day like today that is nearest before the cut: windows hold as many weekends and weekly rows."""
+    return cut - timedelta(days=(cut - as_of).days % 7)
 
 
 def _index(then: Any, today: Any) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -63,7 +64,8 @@ def cuts_of(tables: Frames, known_until: date, window: Window, most: int = 12) -
     first = tables["usage"]["day"].min()
     if first is None:
         raise DataError("The table 'usage' is empty: without a past there is nothing to learn from.")
-    cut = known_until - timedelta(days=window.days)
+    # Whole weeks before the day of scoring: on another weekday, windows hold other numbers of weekly rows.
+    cut = known_until - timedelta(weeks=math.ceil(window.days / 7))
     found: list[date] = []
     while cut - timedelta(days=_HISTORY_DAYS) >= first and len(found) < most:
         found.append(cut)
