@@ -123,7 +123,7 @@ def _fire(product: Product) -> None:
 
 
 def _state(product: Product) -> Any:
-    return _page(product, "GET", f"page/slack/state?user={ALICE}&limit=50")
+    return _page(product, "GET", f"page/slack/state?user={ALICE}&limit=1000")
 
 
 def _button(product: Product) -> dict[str, Any]:
