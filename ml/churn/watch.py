@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from ml.churn import champion, retraining, runs
 from ml.churn.features import local
-from ml.churn.features.specification import FEATURES
+from ml.churn.features.specification import FEATURES, Aggregate, Ratio
 from ml.churn.model.artifact import Facts
 from ml.churn.quality import psi
 from ml.churn.retraining import Policy
@@ -77,8 +77,17 @@ def _drift(data: Loaded, facts: Facts) -> Mapping[str, float]:
     today = local.features(data.frames, data.as_of)
     if not len(then) or not len(today):
         return {}
-    found = {f.name: _index(then[f.name], today[f.name]) for f in FEATURES if f.name in then.columns}
+    watched = [f.name for f in FEATURES if f.name in then.columns and not _grows_by_itself(f)]
+    found = {name: _index(then[name], today[name]) for name in watched}
     return {name: value for name, value in found.items() if value is not None}
+
+
+def _grows_by_itself(feature: Aggregate | Ratio) -> bool:
+    """Everybody is a customer for longer as time goes by: that is no shift."""
+    return isinstance(feature, Aggregate) and (feature.table, feature.operation) == (
+        "customers",
+        "days_since",
+    )
 
 
 def _same_weekday(cut: date, as_of: date) -> date:
