@@ -14,7 +14,9 @@ import polars as pl
 from benchmarks.report import Aim, Progress, Section
 from ml.churn.model.ensemble import joined
 from ml.churn.training import metrics, profit
-from ml.churn.training.fit import Fitted, Recipe, fit, fit_stack, folds
+from ml.churn.training.fit import Fitted, fit, fit_stack
+from ml.churn.training.folds import folds
+from ml.churn.training.recipe import Recipe
 
 SETS = Path(__file__).parents[2] / "shared" / "data" / "churn"
 Floats = npt.NDArray[np.float64]

@@ -115,6 +115,9 @@ class ChurnSettings(_Section):
     source: str = Field(
         "", description="Folder with customers, subscriptions, usage, invoices and tickets as CSV or Parquet."
     )
+    engine: Literal["local", "spark"] = Field(
+        "local", description="What computes the features of a scoring: Polars here, or Spark at spark.master."
+    )
     horizon_days: int = Field(90, ge=7, description="A customer who leaves within so many days has churned.")
     embargo_days: int = Field(
         7, ge=0, description="Days after the cut that are left out: nobody could act in them."

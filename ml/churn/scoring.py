@@ -7,24 +7,25 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ml.churn import champion, runs, shadow
-from ml.churn.features import local
+from ml.churn.features import engine
 from ml.churn.runs import Run
 from ml.churn.store import Loaded
 
 REASONS_FOR = 1000
 
 
-def score(data: Loaded, folder: Path, *, top: int = REASONS_FOR, threads: int = 2) -> Run:
+def score(data: Loaded, folder: Path, *, top: int = REASONS_FOR, threads: int = 2, master: str = "") -> Run:
     """Score with the champion; the run appears at once and whole, most money at risk first.
 
-    A challenger that waits scores beside it, without any effect.
+    The features come from Spark where it has a `master`, else from Polars on this machine. A challenger that
+    waits scores beside the champion, without any effect.
 
     Raises:
         ModelUnavailableError, ModelTamperedError: the last good run stays.
     """
     model = champion.load(folder, threads)
     manifest = model.ensemble.manifest
-    table = local.features(data.frames, data.as_of)
+    table = engine.features(data, folder, master)
     columns = table.to_dict(as_series=False)
     scored = model.table(columns, len(table), top)
     ordered = sorted(scored, key=lambda customer: -customer.value_at_risk)
@@ -33,7 +34,7 @@ def score(data: Loaded, folder: Path, *, top: int = REASONS_FOR, threads: int = 
         run_id=f"{data.as_of}-{secrets.token_hex(4)}",
         as_of=data.as_of,
         created_at=datetime.now(UTC),
-        engine="local",
+        engine=engine.SPARK if master else engine.LOCAL,
         model_version=model.version,
         model_digest=model.ensemble.digest,
         data_hash=data.sha256,

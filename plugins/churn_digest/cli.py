@@ -280,7 +280,7 @@ def _train(
     from ml.churn import registry  # noqa: PLC0415
     from ml.churn.training import outcomes  # noqa: PLC0415
     from ml.churn.training import train as training  # noqa: PLC0415
-    from ml.churn.training.fit import QUICK, Recipe  # noqa: PLC0415
+    from ml.churn.training.recipe import QUICK, Recipe  # noqa: PLC0415
 
     folder = _folder(settings)
     with tempfile.TemporaryDirectory(prefix="churn-") as scratch:
@@ -367,7 +367,8 @@ def _score(settings: Settings) -> None:
 
     folder = _folder(settings)
     loaded = store.load(folder)
-    run = scoring.score(loaded, folder)
+    master = settings.spark.master if settings.churn.engine == "spark" else ""
+    run = scoring.score(loaded, folder, master=master)
     typer.echo(f"Scored {run.customers} customers as of {run.as_of} with {run.model_version}: {run.run_id}")
     for finding in watch.look(loaded, folder).findings:
         typer.echo(f"{finding.kind}: {finding.words}")
@@ -383,6 +384,7 @@ def _scores(found: dict[str, float], intervals: dict[str, tuple[float, float]]) 
 def _sentences() -> Iterator[None]:
     """A fault of data or model ends the command with a sentence, as a wrong setting does."""
     from ml.churn import errors  # noqa: PLC0415
+    from ml.spark import SparkUnavailableError  # noqa: PLC0415
 
     known = (
         errors.DataError,
@@ -394,6 +396,8 @@ def _sentences() -> Iterator[None]:
     try:
         yield
     except known as exc:
+        raise ConfigError(str(exc)) from exc
+    except SparkUnavailableError as exc:
         raise ConfigError(str(exc)) from exc
     except ImportError as exc:
         raise ConfigError(f"The churn pipeline is not installed ({exc.name}). Run: make train-deps") from exc

@@ -20,11 +20,12 @@ from ml.churn.errors import LeakError, ModelTamperedError, ModelUnavailableError
 from ml.churn.model.artifact import BOOSTING, CARD, MANIFEST, Costs  # noqa: E402
 from ml.churn.training import dataset, tracking  # noqa: E402
 from ml.churn.training import train as training  # noqa: E402
-from ml.churn.training.fit import Recipe, fit  # noqa: E402
+from ml.churn.training.fit import fit  # noqa: E402
+from ml.churn.training.recipe import Recipe  # noqa: E402
 
 pytestmark = pytest.mark.integration
 DAY = date(2026, 11, 23)
-SMALL = Recipe(folds=2, trees=30, rounds=40, members=1)
+SMALL = Recipe(folds=2, trees=30, rounds=40, members=1, tuned=False)
 
 
 @pytest.fixture(scope="module")

@@ -76,3 +76,9 @@ class Ensemble:
         parts = [matrix[start : start + BATCH] for start in range(0, len(matrix), BATCH)]
         found = [joined(self.logits(part), self.manifest.stack) for part in parts]
         return np.concatenate(found) if found else np.empty(0)
+
+
+def medians_of(matrix: Floats) -> tuple[float, ...]:
+    """Of what is known in each column; 0 where nothing is."""
+    known = (column[~np.isnan(column)] for column in matrix.T)
+    return tuple(float(np.median(column)) if len(column) else 0.0 for column in known)

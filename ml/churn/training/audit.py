@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from ml.churn.training import metrics
 from ml.churn.training.dataset import Dataset
-from ml.churn.training.fit import folds
+from ml.churn.training.folds import folds
 
 Floats = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]

@@ -12,39 +12,16 @@ import numpy.typing as npt
 
 from ml.churn.model import forest as forest_file
 from ml.churn.model.artifact import BOOSTING, FOREST, NETWORK, Stack
-from ml.churn.model.ensemble import filled, joined, logit
+from ml.churn.model.ensemble import filled, joined, logit, medians_of
 from ml.churn.model.network import Network
-from ml.churn.training import network_fit
+from ml.churn.training import network_fit, tuning
+from ml.churn.training.folds import Groups, folds
+from ml.churn.training.recipe import Recipe, boosting_of, forest_of
 
 Floats = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]
-Groups = npt.NDArray[Any]
 Progress = Callable[[str, float], None]
 _WEIGHT_DECAY = 1e-3
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """Settings of the members. They are general: none was chosen on a test part."""
-
-    folds: int = 5
-    trees: int = 300
-    least_leaf: int = 3
-    rounds: int = 300
-    rate: float = 0.04
-    leaves: int = 15
-    least_data: int = 15
-    columns_share: float = 0.7
-    rows_share: float = 0.8
-    l2: float = 1.0
-    hidden: tuple[int, int] = (64, 32)
-    members: int = 4
-    seed: int = 7
-    threads: int = 2
-
-
-QUICK = Recipe(folds=3, trees=100, rounds=200, members=2)
-"""For a first look: a fifth of the time, a little of the accuracy."""
 
 
 @dataclass(frozen=True)
@@ -88,20 +65,10 @@ class Fitted:
 
 
 def fit_members(matrix: Floats, labels: Labels, recipe: Recipe) -> Members:
-    from lightgbm import LGBMClassifier  # noqa: PLC0415  # of the training extra
-    from sklearn.ensemble import RandomForestClassifier  # noqa: PLC0415
-
-    medians = _medians(matrix)
+    medians = medians_of(matrix)
     whole = filled(matrix, medians)
-    forest = RandomForestClassifier(
-        recipe.trees, min_samples_leaf=recipe.least_leaf, n_jobs=recipe.threads, random_state=recipe.seed
-    ).fit(whole.astype(np.float32), labels)
-    boosting = LGBMClassifier(
-        n_estimators=recipe.rounds, learning_rate=recipe.rate, num_leaves=recipe.leaves,
-        min_child_samples=recipe.least_data, colsample_bytree=recipe.columns_share,
-        subsample=recipe.rows_share, subsample_freq=1, reg_lambda=recipe.l2, random_state=recipe.seed,
-        n_jobs=recipe.threads, deterministic=True, force_row_wise=True, verbose=-1,
-    ).fit(matrix, labels)  # fmt: skip
+    forest = forest_of(recipe).fit(whole.astype(np.float32), labels)
+    boosting = boosting_of(recipe).fit(matrix, labels)
     network = network_fit.fit(whole, labels, seed=recipe.seed, members=recipe.members, hidden=recipe.hidden)
     return Members(forest, boosting, network, medians)
 
@@ -110,6 +77,9 @@ def fit(
     matrix: Floats, labels: Labels, groups: Groups, recipe: Recipe, say: Progress = lambda *_: None
 ) -> Fitted:
     """Raises ValueError when a class has fewer groups than folds."""
+    if recipe.tuned:
+        say("the trees' sizes", 0.0)
+        recipe = tuning.tuned(matrix, labels, groups, recipe)
     logits = held_out(matrix, labels, groups, recipe, say)
     stack = fit_stack(logits, labels)
     say("all rows", recipe.folds / (recipe.folds + 1))
@@ -125,14 +95,6 @@ def held_out(
         say(f"fold {number + 1} of {recipe.folds}", number / (recipe.folds + 1))
         logits[left] = fit_members(matrix[used], labels[used], recipe).logits(matrix[left])
     return logits
-
-
-def folds(labels: Labels, groups: Groups, number: int, seed: int) -> Any:
-    """Index pairs: a group lies in one fold only, and folds have about the same share of leavers."""
-    from sklearn.model_selection import StratifiedGroupKFold  # noqa: PLC0415
-
-    splitter = StratifiedGroupKFold(number, shuffle=True, random_state=seed)
-    return splitter.split(np.zeros(len(labels)), labels, groups)
 
 
 def fit_stack(logits: Floats, labels: Labels) -> Stack:
@@ -155,9 +117,3 @@ def fit_stack(logits: Floats, labels: Labels) -> Stack:
     found = minimize(loss, start, jac=True, bounds=bounds, method="L-BFGS-B").x
     first, second, third = (float(weight) for weight in found[:-1])
     return Stack(weights=(first, second, third), bias=float(found[-1]))
-
-
-def _medians(matrix: Floats) -> tuple[float, ...]:
-    """Of what is known in each column; 0 where nothing is."""
-    known = (column[~np.isnan(column)] for column in matrix.T)
-    return tuple(float(np.median(column)) if len(column) else 0.0 for column in known)

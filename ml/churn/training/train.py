@@ -17,7 +17,8 @@ from ml.churn.model.artifact import CARD, Costs, Facts, Manifest
 from ml.churn.training import audit, metrics, profit
 from ml.churn.training.card import page
 from ml.churn.training.dataset import Dataset
-from ml.churn.training.fit import Fitted, Progress, Recipe, fit
+from ml.churn.training.fit import Fitted, Progress, fit
+from ml.churn.training.recipe import Recipe
 
 Floats = npt.NDArray[np.float64]
 
