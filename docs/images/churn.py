@@ -13,7 +13,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parents[1]), str(HERE.parents[1] / "tests" / "browser")]
 
-from conftest import DESKTOP, chromium_path  # noqa: E402 - the repository has to be on the path first
+from conftest import chromium_path  # noqa: E402 - the repository has to be on the path first
 from playwright.sync_api import Page, sync_playwright  # noqa: E402
 
 from ml.churn import runs  # noqa: E402
@@ -21,6 +21,7 @@ from ml.churn.runs import Reason, Run, Scored  # noqa: E402
 from tests.e2e.product import ALICE, BOB, Product  # noqa: E402
 
 WAIT_MS = 120_000
+WIDE = {"width": 1760, "height": 1000}
 ACCOUNTS = (
     (
         "Brightwater Foods",
@@ -31,7 +32,7 @@ ACCOUNTS = (
     ),
     ("Nordlicht Energie", 1900, 0.64, "9 of 30 seats are used", "the last invoice is 21 days late"),
     ("Harbour & Sons", 1450, 0.58, "reports fell from 41 to 6 a week", "no admin signed in for 23 days"),
-    ("Kestrel Analytics", 900, 0.55, "tickets take 4 days, their mean is 1", "renewal in 5 weeks"),
+    ("Kestrel Analytics", 900, 0.55, "tickets take 4 days, their mean is 1", "6 of 40 seats are used"),
 )
 
 
@@ -85,10 +86,16 @@ def score(number: int, as_of: date, ago: int) -> Scored:
 def take(product: Product) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium_path(), args=["--no-sandbox"])
-        page = browser.new_page(viewport=DESKTOP, color_scheme="light")
+        page = browser.new_page(viewport=WIDE, color_scheme="light")
         page.goto(product.sandbox)
         show(page, "churn")
-        page.locator(".conversation .message", has_text="Brightwater").first.wait_for(timeout=WAIT_MS)
+        digest = page.locator(".conversation .message", has_text="Brightwater").first
+        digest.wait_for(timeout=WAIT_MS)
+        digest.locator("button", has_text="3 replies").click(timeout=WAIT_MS)
+        trend = page.get_by_role("img", name="Value at risk")
+        trend.wait_for(timeout=WAIT_MS)
+        trend.evaluate("image => image.decode().then(() => image.scrollIntoView({block: 'end'}))")
+        digest.evaluate("message => message.scrollIntoView({block: 'start'})")
         page.mouse.move(0, 0)
         page.screenshot(path=HERE / "churn-digest.png")
         browser.close()

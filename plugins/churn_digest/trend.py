@@ -45,6 +45,7 @@ def picture(totals: Sequence[Total]) -> bytes:
     customers.plot(places, [total.at_risk for total in shown], color="#b5432a", marker="o", label="customers")
     customers.set_ylabel("customers at risk", fontsize=8)
     customers.set_ylim(bottom=0)
+    customers.locator_params(axis="y", integer=True)
     for axis in (value, customers):
         axis.tick_params(labelsize=8)
         axis.spines["top"].set_visible(False)
