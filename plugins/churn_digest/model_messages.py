@@ -167,7 +167,10 @@ def _in_short(model: Model) -> str:
 
 def rolled_back(serving: str, before: str, by: str, change_id: str) -> Message:
     title = f"Churn is scored by {before} again, not by {serving}."
-    lines: list[Text] = [md(":rewind: *{}*", title), md("Rolled back by {}. {}", mention(by), _HINT)]
+    lines: list[Text] = [
+        md(":leftwards_arrow_with_hook: *{}*", title),
+        md("Rolled back by {}. {}", mention(by), _HINT),
+    ]
     return Message(
         text=title,
         severity="warning",
