@@ -16,6 +16,7 @@ from plugins.churn_digest.state import Candidate
 
 TEMPLATE = "promotion-within-guardrails"
 POLICY = "policy"
+_TAKEN_UP = 20
 
 
 class Promotion:
@@ -29,6 +30,8 @@ class Promotion:
         """Offer a challenger that is ready, once, or let it serve where the policy says so."""
         found = self._shelf()
         self._settle(found)
+        for done in found.promotions[-_TAKEN_UP:]:
+            self._take_up(done, found)
         offer = self._offer(found)
         known = memory.candidate(self._ctx, offer.challenger.name) if offer else None
         if offer is None or (known is not None and known.shown):
@@ -47,6 +50,27 @@ class Promotion:
                 serves = found.champion is not None and found.champion.digest == candidate.digest
                 by = self._complete(candidate, found) if serves else self._close(candidate, found)
                 self._show(self._decide(candidate.name, "promoted" if serves else "gone", by))
+
+    def _take_up(self, done: shelf.Promotion, found: Shelf) -> None:
+        """What was promoted on the command line becomes a change record afterwards, to be reviewed."""
+        key = f"churn-elsewhere/{done.digest[:12]}/{done.at}"
+        target = found.named(done.model)
+        recorded = "Change " in done.why or memory.candidate(self._ctx, done.model) is not None
+        if target is None or recorded or self._ctx.documents.get(f"told:{key}") is not None:
+            return
+        change = self._ctx.changes.propose(
+            "emergency",
+            f"Churn model {done.model} was let serve on the command line",
+            key=key,
+            reason=done.why or "No reason was given.",
+            plan=f"Let {done.model} serve.",
+            backout_plan="`signalbox models rollback`",
+            items=_items(target),
+            evidence={"by": done.by, "at": done.at},
+        )
+        self._ctx.changes.begin(change.id)
+        self._ctx.changes.end(change.id, after={"champion": done.model})
+        self._ctx.documents.put(f"told:{key}", {"change": change.id})
 
     def _complete(self, candidate: Candidate, found: Shelf) -> str:
         """It was promoted on the command line, or by an attempt that was cut off; returns by whom."""

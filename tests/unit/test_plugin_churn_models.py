@@ -325,3 +325,15 @@ def test_a_damaged_registry_is_listed_as_it_is(make: Make, folder: Path) -> None
     shutil.rmtree(folder / "models")
     kit.command("/signalbox churn models")
     assert "No churn model" in kit.reply.text
+
+
+def test_what_was_promoted_on_the_command_line_is_recorded_once(make: Make, folder: Path) -> None:
+    old = churn_models.champion(folder)
+    kit = make()
+    for _ in range(2):
+        kit.tick("watch")
+        kit.advance(minutes=10)
+    done = change(kit, f"Churn model {old.name} was let serve")
+    assert (done.change_type, done.status, done.reason) == ("emergency", "implemented", "the first model")
+    assert done.evidence["by"] == "cli:root"
+    assert not kit.chat.messages
