@@ -23,7 +23,7 @@ from bot.core.settings_loader import LoadedSettings
 _SECRET_NAME = re.compile(r"secret|token|password|key", re.IGNORECASE)
 _PORTS = {
     "chat": "Slack: set SLACK_BOT_TOKEN and SLACK_SIGNING_SECRET",
-    "tickets": "Jira: set JIRA_URL, JIRA_EMAIL and JIRA_API_TOKEN",
+    "tickets": "Jira: set JIRA_URL, JIRA_EMAIL and JIRA_API_TOKEN; others: docs/helpdesks.md",
     "alerts": "Alertmanager: set ALERTMANAGER_URL",
 }
 _SECONDS = 5.0

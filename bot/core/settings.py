@@ -30,6 +30,73 @@ class JiraSettings(_Section):
     api_token: SecretStr | None = Field(None, description="API token.")
     webhook_secret: SecretStr | None = Field(None, description="Secret of the webhook (X-Hub-Signature).")
     account_id: str = Field("", description="Account id of the bot; found by /myself when empty.")
+    deployment: Literal["cloud", "data-center"] = Field(
+        "cloud", description="data-center: REST version 2, and api_token is a personal access token."
+    )
+
+
+class ZendeskSettings(_Section):
+    """Zendesk Support. The webhook's signing secret is webhooks.zendesk."""
+
+    url: str = Field("", description="Base URL, e.g. https://acme.zendesk.com; empty: not the helpdesk.")
+    email: str = Field("", description="The bot's agent account.")
+    api_token: SecretStr | None = Field(None, description="API token.")
+    user_id: str = Field("", description="User id of the bot; asked for when empty.")
+
+
+class FreshdeskSettings(_Section):
+    """Freshdesk. The token that its rules send is webhooks.freshdesk."""
+
+    url: str = Field("", description="Base URL, e.g. https://acme.freshdesk.com; empty: not the helpdesk.")
+    api_key: SecretStr | None = Field(None, description="API key of the bot's agent.")
+    email: str = Field("", description="Address of the bot's agent; asked for when empty.")
+    requester_email: str = Field("", description="In whose name tickets are filed; empty: the bot's.")
+
+
+class GithubSettings(_Section):
+    """GitHub Issues as the helpdesk. The webhook's secret is webhooks.github."""
+
+    url: str = Field("https://api.github.com", description="API; https://HOST/api/v3 for GitHub Enterprise.")
+    token: SecretStr | None = Field(None, description="Token that may write issues; empty: not the helpdesk.")
+    login: str = Field("", description="Login of the bot; asked for when empty. An app's is `name[bot]`.")
+
+
+class HelpdeskRequest(_Section):
+    """One request to a helpdesk of one's own; `{key}` and the like are filled in."""
+
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = Field("GET", description="HTTP method.")
+    path: str = Field(description="Below helpdesk.url, e.g. /tickets/{key}; values are percent-encoded.")
+    params: dict[str, str] = Field(default_factory=dict, description="Query parameters.")
+    body: Any = Field(None, description="JSON; values stand in its texts, never in its structure.")
+    answer: str = Field("", description="JMESPath of what is wanted of the answer; empty: all of it.")
+    items: str = Field("", description="JMESPath of the list, of search and comments.")
+    next: str = Field("", description="JMESPath of what asks for the next page, of search.")
+    id: str = Field("id", description="JMESPath of an item's id, of comment and comments.")
+    text: str = Field("text", description="JMESPath of an item's text, of comments.")
+
+
+class HelpdeskSettings(_Section):
+    """A helpdesk of one's own, described by its requests: docs/helpdesks.md."""
+
+    url: str = Field("", description="Base URL of its API; empty: none.")
+    headers: dict[str, SecretStr] = Field(default_factory=dict, description="Sent with each request.")
+    webhook_secret: SecretStr | None = Field(None, description="Secret of its webhooks (HMAC-SHA256).")
+    webhook_header: str = Field("X-Signature-256", description="Header that carries sha256=<hex>.")
+    webhook_id_header: str = Field("", description="Header with the delivery's id, for deduplication.")
+    event: str = Field("event", description="JMESPath of what happened, in a webhook.")
+    kinds: dict[str, str] = Field(
+        default_factory=dict, description="What happened to ticket.created, .updated, .commented or .deleted."
+    )
+    ticket: str = Field("ticket", description="JMESPath of the ticket, in a webhook.")
+    actor: str = Field("", description="JMESPath of who did it, in a webhook.")
+    account: str = Field("", description="The bot's own name there, so that it does not answer itself.")
+    fields: dict[str, str] = Field(
+        default_factory=dict, description="Ticket's field (key, summary, description, labels, …) to JMESPath."
+    )
+    requests: dict[str, HelpdeskRequest] = Field(
+        default_factory=dict,
+        description="read, search, create, add_label, remove_label, comment, comments, health.",
+    )
 
 
 class AlertmanagerSettings(_Section):
@@ -311,6 +378,10 @@ class Settings(_Section):
     )
     slack: SlackSettings = SlackSettings()
     jira: JiraSettings = JiraSettings()
+    zendesk: ZendeskSettings = ZendeskSettings()
+    freshdesk: FreshdeskSettings = FreshdeskSettings()
+    github: GithubSettings = GithubSettings()
+    helpdesk: HelpdeskSettings = HelpdeskSettings()
     alertmanager: AlertmanagerSettings = AlertmanagerSettings()
     prometheus: PrometheusSettings = PrometheusSettings()
     pushgateway: PushgatewaySettings = PushgatewaySettings()

@@ -46,15 +46,15 @@ class JsonSource:
 
 def connect(services: Services) -> Integration:
     settings = services.settings
-    return Integration(
-        "generic",
-        (
-            JsonSource("generic", _generic(settings), lambda d: settings.generic[d.name].id_header),
-            JsonSource("github", _github(settings), lambda _: "X-GitHub-Delivery"),
-            JsonSource("zendesk", _zendesk(settings), lambda _: "X-Zendesk-Webhook-Invocation-Id"),
-            JsonSource("freshdesk", _freshdesk(settings), lambda _: ""),
-        ),
-    )
+    sources = [JsonSource("generic", _generic(settings), lambda d: settings.generic[d.name].id_header)]
+    # A system that is the helpdesk has an adapter of its own, which knows what its deliveries mean.
+    if settings.github.token is None:
+        sources.append(JsonSource("github", _github(settings), lambda _: "X-GitHub-Delivery"))
+    if not settings.zendesk.url:
+        sources.append(JsonSource("zendesk", _zendesk(settings), lambda _: "X-Zendesk-Webhook-Invocation-Id"))
+    if not settings.freshdesk.url:
+        sources.append(JsonSource("freshdesk", _freshdesk(settings), lambda _: ""))
+    return Integration("generic", tuple(sources))
 
 
 def _generic(settings: Settings) -> Verify:

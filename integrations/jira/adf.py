@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 _BLOCKS = {"paragraph", "heading", "listItem", "codeBlock", "blockquote", "tableRow", "rule"}
 _INLINE = {"mention", "emoji", "status", "date", "inlineCard"}
+_MARKUP = re.compile(r"[\\{}\[\]!*_+^~|]")
 _DEEPEST = 100  # Jira's editor nests a handful
 
 
@@ -44,3 +46,8 @@ def from_text(text: str) -> dict[str, Any]:
         for line in text.split("\n")
     ]
     return {"type": "doc", "version": 1, "content": paragraphs}
+
+
+def to_wiki(text: str) -> str:
+    """The same for Data Center's wiki markup: no mention, link, macro or image comes of it."""
+    return _MARKUP.sub(lambda sign: "\\" + sign[0], text)

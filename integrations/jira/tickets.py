@@ -39,26 +39,53 @@ class JiraTickets:
     @cached_property
     def _jira(self) -> JIRA:
         """The client; max_retries=0 because waiting is the inbox's business, not a sleeping worker's."""
+        account: dict[str, Any] = (
+            {"basic_auth": (self._settings.email, self._token)}
+            if self._cloud
+            else {"token_auth": self._token}
+        )
         return JIRA(
             server=self._settings.url.rstrip("/"),
-            basic_auth=(self._settings.email, self._token),
-            options={"rest_api_version": "3"},
+            options={"rest_api_version": self._version},
             get_server_info=False,
             max_retries=0,
             timeout=TIMEOUT_SECONDS,
+            **account,
         )
+
+    @property
+    def _cloud(self) -> bool:
+        return self._settings.deployment == "cloud"
+
+    @property
+    def _version(self) -> str:
+        """Data Center has no version 3; its texts are wiki markup, so plain text is text there too."""
+        return "3" if self._cloud else "2"
+
+    def _text(self, text: str) -> Any:
+        return adf.from_text(text) if self._cloud else adf.to_wiki(text)
 
     def get(self, key: str) -> Ticket:
         with _translated(f"read {key}"):
             return ticket_of(self._request("GET", f"{_issue(key)}?fields={FIELDS}"), self._settings.url)
 
     def search(self, query: str, *, after: str = "") -> TicketPage:
-        """JQL, by `search/jql`, which pages with a token."""
+        """JQL, by `search/jql`, which pages with a token; Data Center's `search` pages by number."""
+        if not self._cloud:
+            return self._numbered(query, int(after or 0))
         body = {"jql": query, "fields": FIELDS.split(","), "maxResults": PAGE}
         with _translated("search"):
             answer = self._request("POST", "search/jql", body | ({"nextPageToken": after} if after else {}))
         found = tuple(ticket_of(issue, self._settings.url) for issue in answer.get("issues", ()))
         return TicketPage(tickets=found, after=str(answer.get("nextPageToken") or ""))
+
+    def _numbered(self, query: str, start: int) -> TicketPage:
+        body = {"jql": query, "fields": FIELDS.split(","), "maxResults": PAGE, "startAt": start}
+        with _translated("search"):
+            answer = self._request("POST", "search", body)
+        found = tuple(ticket_of(issue, self._settings.url) for issue in answer.get("issues", ()))
+        end = start + len(found)
+        return TicketPage(tickets=found, after=str(end) if found and end < answer["total"] else "")
 
     def create(
         self, *, project: str, summary: str, description: str, labels: tuple[str, ...], step_key: str
@@ -68,7 +95,7 @@ class JiraTickets:
             "project": {"key": project},
             "issuetype": {"name": ISSUE_TYPE},
             "summary": " ".join(summary.split())[:255],
-            "description": adf.from_text(description),
+            "description": self._text(description),
             "labels": [*labels, _label(step_key)],
         }
         with _translated(f"create an issue in {project}"):
@@ -81,7 +108,7 @@ class JiraTickets:
         del summary, description, labels
         query = {"jql": f'project = "{project}" AND labels = "{_label(step_key)}"', "fields": ["summary"]}
         with _translated(f"look for an issue in {project}"):
-            found = self._request("POST", "search/jql", query).get("issues", [])
+            found = self._request("POST", "search/jql" if self._cloud else "search", query).get("issues", [])
         return self.get(str(found[0]["key"])) if found else None
 
     @idempotent
@@ -100,7 +127,7 @@ class JiraTickets:
     def comment(self, *, key: str, text: str, step_key: str) -> str:
         """Comment on a ticket; the comment carries the step's key as a property."""
         body = {
-            "body": adf.from_text(text),
+            "body": self._text(text),
             "properties": [{"key": PROPERTY + step_key, "value": {"step": step_key}}],
         }
         with _translated(f"comment on {key}"):
@@ -129,7 +156,8 @@ class JiraTickets:
     def account_id(self) -> str:
         """Of the account that the token belongs to."""
         with _translated("read /myself"):
-            return str(self._request("GET", "myself").get("accountId", ""))
+            me = self._request("GET", "myself")
+            return str(me.get("accountId") or me.get("name") or "")
 
     def health(self) -> Health:
         try:
@@ -146,7 +174,7 @@ class JiraTickets:
         return Health()
 
     def _request(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        url = f"{self._settings.url.rstrip('/')}/rest/api/3/{path}"
+        url = f"{self._settings.url.rstrip('/')}/rest/api/{self._version}/{path}"
         # The library's own methods read the issue before and after each write; its session does not.
         session: Any = self._jira._session  # noqa: SLF001
         response = session.request(method, url, **({} if body is None else {"json": body}))

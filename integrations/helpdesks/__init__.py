@@ -1,0 +1,1 @@
+"""Helpdesks beside Jira as the tickets port: Zendesk, Freshdesk, GitHub Issues, any other by a mapping."""

@@ -1,0 +1,231 @@
+"""One contract for every helpdesk: intake, reading, labels, comments, faults. Jira Cloud's own suite is beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+import httpx2
+import pytest
+from helpdesk_fakes import (
+    NOW,
+    SECRET,
+    Fake,
+    FakeDataCenter,
+    FakeFreshdesk,
+    FakeGithub,
+    FakeOwn,
+    FakeZendesk,
+)
+from standin_server import listening, serving
+
+from bot.core.errors import BadDelivery, Permanent, Transient
+from bot.core.events import TicketEvent
+from bot.core.integration import Integration, Services
+from bot.core.settings import Settings
+from integrations import jira
+from integrations.helpdesks import freshdesk, github, mapped, zendesk
+
+pytestmark = pytest.mark.contract
+
+
+def _zendesk(url: str) -> dict[str, Any]:
+    return {"zendesk": {"url": url, "email": "bot@example.invalid", "api_token": "token"}}
+
+
+def _freshdesk(url: str) -> dict[str, Any]:
+    return {"freshdesk": {"url": url, "api_key": "key", "requester_email": "bot@example.invalid"}}
+
+
+def _github(url: str) -> dict[str, Any]:
+    return {"github": {"url": url, "token": "token"}}
+
+
+def _own(url: str) -> dict[str, Any]:
+    return {"helpdesk": {"url": url, **FakeOwn.settings}}
+
+
+def _data_center(url: str) -> dict[str, Any]:
+    return {"jira": {"url": url, "api_token": "token", "webhook_secret": SECRET, "deployment": "data-center"}}
+
+
+DESKS: dict[str, tuple[type[Fake], Callable[[Services], Integration], Callable[[str], dict[str, Any]]]] = {
+    "zendesk": (FakeZendesk, zendesk.connect, _zendesk),
+    "freshdesk": (FakeFreshdesk, freshdesk.connect, _freshdesk),
+    "github": (FakeGithub, github.connect, _github),
+    "mapped": (FakeOwn, mapped.connect, _own),
+    "jira data center": (FakeDataCenter, jira.connect, _data_center),
+}
+
+
+@dataclass
+class Desk:
+    fake: Any
+    tickets: Any
+    source: Any
+
+
+@pytest.fixture(params=DESKS)
+def desk(request: pytest.FixtureRequest) -> Iterator[Desk]:
+    made, connect, settings = DESKS[request.param]
+    fake = made()
+    with serving(fake.app, listening()) as url:
+        hooks = dict.fromkeys(("zendesk", "freshdesk", "github"), SECRET)
+        chosen = Settings.model_validate({**settings(url), "webhooks": hooks, "secret_key": "k" * 32})
+        found = connect(Services(chosen, None, lambda m: m, lambda: NOW))  # type: ignore[arg-type]
+        assert found.port is not None
+        yield Desk(fake, found.port(), found.sources[0])
+
+
+@pytest.fixture
+def key(desk: Desk) -> str:
+    return str(desk.fake.add("Card declined", "Twice.\n\nSince noon.", ["vip"]))
+
+
+def test_a_ticket_is_read(desk: Desk, key: str) -> None:
+    ticket = desk.tickets.get(key)
+    assert (ticket.key, ticket.summary, ticket.labels) == (key, "Card declined", ("vip",))
+    assert "Since noon." in ticket.description
+    assert ticket.system == desk.fake.vendor
+
+
+def test_labels_come_and_go_one_by_one_and_people_s_stay(desk: Desk, key: str) -> None:
+    for _ in range(2):
+        desk.tickets.add_label(key=key, label="signalbox-refund", step_key="a")
+    assert sorted(desk.fake.labels(key)) == ["signalbox-refund", "vip"]
+    for _ in range(2):
+        desk.tickets.remove_label(key=key, label="signalbox-refund", step_key="b")
+    assert desk.fake.labels(key) == ["vip"]
+
+
+def test_a_comment_is_found_again_and_says_what_it_was_given(desk: Desk, key: str) -> None:
+    assert desk.tickets.reconcile_comment(key=key, text="Hello", step_key="s1") is None
+    made = desk.tickets.comment(key=key, text="Hello <b>there</b> & you", step_key="s1")
+    assert desk.tickets.reconcile_comment(key=key, text="Hello", step_key="s1") == made
+    assert desk.tickets.reconcile_comment(key=key, text="Hello", step_key="s2") is None
+    assert "Hello <b>there</b> & you" in desk.fake.said(key)[0]
+
+
+def test_a_ticket_is_filed_and_found_again(desk: Desk) -> None:
+    project = {"github": "acme/shop", "jira": "SUP"}.get(desk.fake.vendor, "")
+    given = {"project": project, "summary": "Disk\nis full", "description": "On db-1", "labels": ("ops",)}
+    assert desk.tickets.reconcile_create(**given, step_key="s1") is None
+    made = desk.tickets.create(**given, step_key="s1")
+    assert made.summary.split() == ["Disk", "is", "full"]
+    assert desk.tickets.reconcile_create(**given, step_key="s1").key == made.key
+    assert desk.tickets.reconcile_create(**given, step_key="s2") is None
+
+
+def test_a_search_goes_through_all_pages(desk: Desk) -> None:
+    keys = [desk.fake.add(f"Refund {n}", "", []) for n in range(5)]
+    found, after = [], ""
+    while True:
+        page = desk.tickets.search("Refund", after=after)
+        found += [ticket.key for ticket in page.tickets]
+        after = page.after
+        if not after:
+            break
+    assert found == keys
+
+
+def test_a_link_is_shown_once(desk: Desk, key: str) -> None:
+    for _ in range(2):
+        desk.tickets.link(key=key, url="https://acme.example/p1", title="In Slack", step_key="a")
+    assert len([said for said in desk.fake.said(key) if "In Slack" in said]) == 1
+
+
+def test_a_missing_ticket_is_told_and_not_tried_again(desk: Desk) -> None:
+    missing = desk.fake.key(999)
+    with pytest.raises(Permanent):
+        desk.tickets.get(missing)
+    with pytest.raises(Permanent):
+        desk.tickets.remove_label(key=missing, label="x", step_key="a")
+
+
+def test_a_busy_helpdesk_is_waited_for(desk: Desk, key: str) -> None:
+    desk.fake.faults = [(429, {"Retry-After": "7"})]
+    with pytest.raises(Transient) as told:
+        desk.tickets.get(key)
+    assert told.value.retry_after == 7
+    desk.fake.faults = [(503, {})]
+    with pytest.raises(Transient):
+        desk.tickets.add_label(key=key, label="x", step_key="a")
+
+
+def test_wrong_credentials_say_what_to_look_at(desk: Desk, key: str) -> None:
+    desk.fake.faults = [(401, {})]
+    with pytest.raises(Permanent, match="check"):
+        desk.tickets.comment(key=key, text="x", step_key="a")
+    desk.fake.authorisation = "changed"
+    assert desk.tickets.health().status == "down"
+
+
+def test_its_health_is_asked_for(desk: Desk) -> None:
+    assert desk.tickets.health().status == "ok"
+
+
+@pytest.mark.parametrize("what", ["created", "labelled", "commented"])
+def test_a_delivery_becomes_a_ticket_s_event(desk: Desk, key: str, what: str) -> None:
+    delivery = desk.fake.delivery(what, key, added=("vip",) if what == "labelled" else ())
+    desk.source.verify(delivery, NOW)
+    event = desk.source.normalise(delivery, NOW)
+    kind = {"created": "ticket.created", "labelled": "ticket.updated", "commented": "ticket.commented"}[what]
+    assert (event.kind, event.subject) == (kind, key)
+    assert key in event.serial
+    payload = desk.source.parse(event.kind, event.body)
+    assert isinstance(payload, TicketEvent)
+    assert payload.ticket.key == key
+    assert payload.by_us is False
+
+
+def test_what_the_bot_did_itself_is_known(desk: Desk, key: str) -> None:
+    delivery = desk.fake.delivery("labelled", key, actor=desk.fake.own)
+    event = desk.source.normalise(delivery, NOW)
+    assert desk.source.parse(event.kind, event.body).by_us is True
+
+
+def test_a_forged_delivery_is_refused(desk: Desk, key: str) -> None:
+    delivery = desk.fake.delivery("created", key)
+    forged = replace(delivery, body=delivery.body + b" ")
+    if desk.fake.vendor == "freshdesk":  # signs nothing; its token is what is checked
+        forged = replace(delivery, headers={"authorization": "Bearer wrong"})
+    with pytest.raises(BadDelivery):
+        desk.source.verify(forged, NOW)
+
+
+@pytest.mark.parametrize("body", [b"{}", b'{"type": 5}', b"[]", b'{"detail": {"id": "../1"}}'])
+def test_a_strange_body_is_refused_or_left_alone(desk: Desk, body: bytes) -> None:
+    delivery = replace(desk.fake.delivery("created", desk.fake.add("a", "", [])), body=body)
+    with suppress(BadDelivery):
+        assert desk.source.normalise(delivery, NOW) is None
+
+
+def test_nobody_is_mentioned_on_github() -> None:
+    fake = FakeGithub()
+    with serving(fake.app, listening()) as url:
+        settings = Settings.model_validate({**_github(url), "secret_key": "k" * 32})
+        tickets = github.GithubTickets(settings.github)
+        key = fake.add("a", "", [])
+        tickets.comment(key=key, text="ping @everyone and @acme/team", step_key="s")
+    assert "@everyone" not in fake.said(key)[0]
+    assert "@acme" not in fake.said(key)[0]
+
+
+def test_a_value_never_becomes_structure_of_a_mapped_request() -> None:
+    values = {"text": '", "admin": true, "x": "{key}', "key": "7"}
+    assert mapped._template({"a": ["{text}"], "n": 1}, values) == {"a": [values["text"]], "n": 1}
+
+
+def test_a_path_s_values_are_encoded() -> None:
+    fake = FakeOwn()
+    with serving(fake.app, listening()) as url:
+        settings = Settings.model_validate({**_own(url), "secret_key": "k" * 32})
+        tickets = mapped.MappedTickets(settings.helpdesk)
+        key = fake.add("a", "", [])
+        tickets.add_label(key=key, label="a b?c", step_key="s")
+        with pytest.raises(Permanent):
+            tickets.get("../me")
+    assert fake.labels(key) == ["a b?c"]
+    assert httpx2.URL(url).host == "127.0.0.1"
