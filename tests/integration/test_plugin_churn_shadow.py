@@ -35,7 +35,8 @@ pytestmark = pytest.mark.integration
 DAY = date(2026, 11, 23)
 LATER = datetime(2099, 1, 1, tzinfo=UTC)
 RECIPES = {
-    name: Recipe(folds=2, trees=20, rounds=20, members=1, seed=seed, tuned=False) for name, seed in (("a", 0), ("b", 1))
+    name: Recipe(folds=2, trees=20, rounds=20, members=1, seed=seed, tuned=False)
+    for name, seed in (("a", 0), ("b", 1))
 }
 
 
