@@ -21,6 +21,7 @@ NAMES = (
     "tagging_accuracy",
     "classify",
     "churn_accuracy",
+    "churn_weeks",
     "anomaly_nab",
     "anomaly_speed",
 )

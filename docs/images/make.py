@@ -44,7 +44,17 @@ def take(product: Product) -> None:
         page.locator(".message.is-ephemeral").wait_for(timeout=WAIT_MS)
         page.mouse.move(0, 0)
         page.screenshot(path=HERE / "sandbox.png")
+        console(page, product)
         browser.close()
+
+
+def console(page: Page, product: Product) -> None:
+    """The console's overview, after what has just happened."""
+    link = next(word for word in product.cli("console").stdout.split() if word.startswith("http"))
+    page.set_viewport_size({"width": 1280, "height": 860})
+    page.goto(link)
+    page.get_by_role("main").wait_for(timeout=WAIT_MS)
+    page.screenshot(path=HERE / "console.png")
 
 
 def file_tickets(page: Page, product: Product) -> None:
