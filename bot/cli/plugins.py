@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import getpass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bot.cli.local import load_local
+
+if TYPE_CHECKING:
+    from bot.core.switches import Switches
 
 
 def register(app: typer.Typer) -> None:
     group = typer.Typer(no_args_is_help=True, help="Plugins.")
     group.command("list")(list_plugins)
     group.command("new")(new_plugin)
+    group.command("disable")(disable)
+    group.command("enable")(enable)
     app.add_typer(group, name="plugins")
 
 
@@ -31,6 +37,36 @@ def list_plugins() -> None:
     Console().print(table)
     if any(status.status == "refused" for status in registry.report):
         raise typer.Exit(1)
+
+
+def disable(
+    name: Annotated[str, typer.Argument(help="As `signalbox plugins list` names it.")],
+    why: Annotated[str, typer.Option(help="Told to whoever calls it meanwhile.")] = "",
+) -> None:
+    """Switch a plugin off, without a restart: people are told, its events wait."""
+    print(f"{_switches(name).turn_off(name, _me(), why).words}. Its events wait until it is enabled.")
+
+
+def enable(
+    name: Annotated[str, typer.Argument(help="As `signalbox plugins list` names it.")],
+) -> None:
+    """Switch a plugin on again; what waited is worked on within a minute."""
+    was_off = _switches(name).turn_on(name, _me())
+    print(f"{name} is on again; what waited is worked on within a minute." if was_off else f"{name} is on.")
+
+
+def _switches(name: str) -> Switches:
+    from bot.core.kernel import build_kernel  # noqa: PLC0415
+
+    kernel = build_kernel(load_local().settings)
+    if name not in kernel.registry.plugins:
+        known = ", ".join(sorted(kernel.registry.plugins))
+        raise typer.BadParameter(f"there is no plugin {name!r}; the plugins are {known}.")
+    return kernel.switches
+
+
+def _me() -> str:
+    return f"cli:{getpass.getuser()}"
 
 
 def new_plugin(

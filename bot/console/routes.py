@@ -157,6 +157,7 @@ def _add_plugins(router: APIRouter, console: Console) -> None:
         shown = {
             "report": kernel.registry.report,
             "resting": kernel.pauses.all(),
+            "off": {name: off.words for name, off in kernel.switches.all().items()},
             "details": [_detail(plugin) for plugin in kernel.registry.plugins.values()],
         }
         return console.show(request, "plugins.html", "plugins", **shown)

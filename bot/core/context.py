@@ -56,6 +56,7 @@ class Context:
         self.registry = kernel.registry
         self.inbox = kernel.inbox
         self.pauses = kernel.pauses
+        self.switches = kernel.switches
         self.permissions = kernel.permissions
         self.settings = kernel.settings
         self.records = Records(kernel.db, handler.plugin, event.id, kernel.clock)

@@ -27,6 +27,7 @@ from bot.core.service_ledger import ServiceLedger
 from bot.core.settings import Settings
 from bot.core.steps import Steps
 from bot.core.stored_messages import StoredMessages
+from bot.core.switches import Switches
 from bot.core.tokens import Tokens
 from bot.core.trace import Trace, trace
 
@@ -65,6 +66,7 @@ class Kernel:
         self.tokens = Tokens(db, self.audit, clock)
         self.backups = BackupState(db, self.ledger, clock)
         self.pauses = Pauses(db, clock)
+        self.switches = Switches(db, self.audit, clock)
         self.messages = StoredMessages(db, clock)
         self.buttons = Buttons(db, _button_key(settings), clock)
         self.permissions = Permissions(settings.roles, self._groups_of)

@@ -18,7 +18,7 @@ from bot.core.clicks import ClickGate
 from bot.core.context import Context
 from bot.core.declare import Handler
 from bot.core.errors import Permanent, Refused, SignalboxError, Throttled, Transient
-from bot.core.events import Click, Command, Payload, Submission
+from bot.core.events import Click, Command, Payload, Submission, Tick
 from bot.core.inbox import Busy, DueRun, Lease
 from bot.core.kernel import Kernel
 from bot.core.retry import next_attempt
@@ -99,11 +99,19 @@ class Runner:
             self._refuse_poison(lease)
             payload = self._parse(lease)
             context = Context(self._kernel, lease.event, handler, payload)
+            if isinstance(payload, Tick) and self._kernel.switches.is_off(handler.plugin):
+                return self._left_out(lease, handler)
+            self._kernel.switches.check(handler.plugin, payload)
             self._call(handler, payload, context)
         except Exception as exc:  # noqa: BLE001  # the one place where any fault of a handler becomes an outcome
             return self._failed(lease, context, exc)
         self._wake(self._kernel.inbox.done(lease))
         return "done", ""
+
+    def _left_out(self, lease: Lease, handler: Handler) -> tuple[Outcome, str]:
+        """A tick that nobody wants any more is not made up for later."""
+        self._wake(self._kernel.inbox.done(lease))
+        return "skipped", f"The plugin {handler.plugin!r} is off."
 
     def _refuse_poison(self, lease: Lease) -> None:
         """Attempts beyond the limit mean that workers died on this run before they could say so."""

@@ -83,7 +83,7 @@ def _dead(count: int) -> Health:
 
 
 def _plugins(kernel: Kernel) -> dict[str, Health]:
-    resting = kernel.pauses.all()
+    resting = {**kernel.pauses.all(), **{name: off.words for name, off in kernel.switches.all().items()}}
     return {f"plugin {found.name}": _condition(found, resting) for found in kernel.registry.report}
 
 

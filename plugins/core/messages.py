@@ -12,6 +12,7 @@ from bot.core.inbox import RunView
 from bot.core.messages import Text
 from bot.core.registry import PluginStatus
 from bot.core.steps import StepView
+from bot.core.switches import Off
 from bot.core.trace import Trace
 from bot.plugin import (
     Actions,
@@ -107,8 +108,13 @@ def status(
     )
 
 
-def plugins(report: Iterable[PluginStatus]) -> Message:
-    lines = [md("{} *{}* {} {}", _sign(s.status), s.name, s.version, _reason(s)) for s in report]
+def plugins(report: Iterable[PluginStatus], off: Mapping[str, Off]) -> Message:
+    lines = [
+        md("{} *{}* {} {}", ":no_entry_sign:", s.name, s.version, off[s.name].words)
+        if s.name in off
+        else md("{} *{}* {} {}", _sign(s.status), s.name, s.version, _reason(s))
+        for s in report
+    ]
     return Message(text="Plugins", blocks=(Section(text=join("\n", list(lines))),))
 
 

@@ -20,6 +20,7 @@ from plugins.core import messages, policy
 from plugins.core.policy import Condition
 
 DEAD_LETTERS_SHOWN = 10
+SWITCH = "plugins.switch"
 
 
 class Core(Plugin):
@@ -66,8 +67,11 @@ class Core(Plugin):
         )
 
     def _conditions(self, ctx: Context) -> Iterator[Condition]:
-        resting = ctx.pauses.all()
+        resting, off = ctx.pauses.all(), ctx.switches.all()
         for name, plugin in ctx.registry.plugins.items():
+            if name in off:
+                yield Condition(name, "degraded", off[name].words)
+                continue
             if name in resting:
                 yield Condition(name, "degraded", resting[name])
                 continue
@@ -81,9 +85,28 @@ class Core(Plugin):
                     name, "down", f"Its health check failed with {type(exc).__name__}; see the log."
                 )
 
-    @command("plugins", help="List plugins: loaded, disabled, or refused and why.")
-    def plugins(self, command: Command, ctx: Context) -> None:  # noqa: ARG002  # nothing to choose
-        ctx.reply(messages.plugins(ctx.registry.report))
+    @command(
+        "plugins",
+        help="List plugins, or switch one off and on.",
+        usage="plugins [disable NAME [why] | enable NAME]",
+    )
+    def plugins(self, command: Command, ctx: Context) -> None:
+        words = command.text.split(maxsplit=2)
+        if len(words) >= 2 and words[0] in {"disable", "enable"}:
+            ctx.permissions.require(command.user.id, SWITCH, f"{words[0]} a plugin")
+            ctx.reply(self._switched(words[0], words[1], "".join(words[2:]), command.user.id, ctx))
+            return
+        ctx.reply(messages.plugins(ctx.registry.report, ctx.switches.all()))
+
+    def _switched(self, verb: str, name: str, why: str, user: str, ctx: Context) -> str:
+        if name not in ctx.registry.plugins:
+            return f"There is no plugin {name!r}. The plugins are {', '.join(sorted(ctx.registry.plugins))}."
+        if verb == "disable":
+            return f"{ctx.switches.turn_off(name, user, why).words}. Its events wait until it is enabled."
+        was_off = ctx.switches.turn_on(name, user)
+        return (
+            f"{name} is on again; what waited is worked on within a minute." if was_off else f"{name} is on."
+        )
 
     @command("ping", help="Answer, and say where the time went.")
     def ping(self, command: Command, ctx: Context) -> None:  # noqa: ARG002  # nothing to choose

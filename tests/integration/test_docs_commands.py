@@ -72,6 +72,7 @@ STORIES = {
         ["models", "promote", "--force", "--why", "shown in the documentation"],
         ["models", "rollback"],
     ],
+    "plugins": [["plugins", "disable", "autotag", "--why", "a test"], ["plugins", "enable", "autotag"]],
     "alerts": [["alerts", "simulate", "--config", "signalbox.toml", "--days", "30"]],
 }
 """Commands that need what those before them made."""

@@ -272,3 +272,32 @@ def test_spans_are_short(seconds: float, said: str) -> None:
 
 def test_mentions_are_read() -> None:
     assert [user_id(text) for text in ("<@U1|x>", "<@U1>", "@U1", "U1")] == ["U1"] * 4
+
+
+def said(kit: Kit, line: str, user: str = "U1") -> str:
+    kit.command(line, user=user)
+    return kit.reply.text
+
+
+def test_a_plugin_is_switched_off_and_on_without_a_restart(kit: Kit) -> None:
+    kit.grant("U1", "plugins.switch")
+    assert "switched off by U1" in said(kit, "/signalbox plugins disable other it is too loud")
+    assert "it is too loud" in said(kit, "/signalbox open")
+    assert "it is too loud" in said(kit, "/signalbox plugins")
+    kit.event("generic.work", BODY, subject="OPS-1")
+    assert kit.kernel.inbox.counts()["pending"] == 1, "its event waits"
+    assert kit.tickets.comments("OPS-1") == []
+    assert "on again" in said(kit, "/signalbox plugins enable other")
+    kit.advance(seconds=70)
+    assert kit.tickets.comments("OPS-1") == ["x"]
+    assert said(kit, "/signalbox open") == "open"
+    trail = [(row.action, row.subject) for row in kit.kernel.audit.rows() if row.action.startswith("plugin.")]
+    assert trail == [("plugin.off", "other"), ("plugin.on", "other")]
+
+
+def test_who_may_not_switch_is_told_and_the_core_stays_on(kit: Kit) -> None:
+    assert "plugins.switch" in said(kit, "/signalbox plugins disable other", user="UCAROL")
+    kit.grant("U1", "plugins.switch")
+    assert "stays on" in said(kit, "/signalbox plugins disable core")
+    assert "There is no plugin 'othr'" in said(kit, "/signalbox plugins disable othr")
+    assert said(kit, "/signalbox open") == "open"
