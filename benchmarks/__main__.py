@@ -22,6 +22,7 @@ NAMES = (
     "classify",
     "churn_accuracy",
     "churn_weeks",
+    "churn_leaks",
     "anomaly_nab",
     "anomaly_speed",
 )
