@@ -21,6 +21,7 @@ NAMES = (
     "tagging_accuracy",
     "classify",
     "churn_accuracy",
+    "churn_speed",
     "churn_weeks",
     "churn_leaks",
     "anomaly_nab",
