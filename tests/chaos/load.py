@@ -20,7 +20,7 @@ from tests.e2e.product import ALICE, BOB, Product, as_text
 
 SCENARIOS = ("checkout-errors", "disk-filling", "latency")
 CHANNEL = "C0DIGEST0"
-SECONDS_BETWEEN_TICKETS = 1.5
+SECONDS_BETWEEN_TICKETS = 3.0
 
 
 class Load(threading.Thread):
@@ -66,15 +66,18 @@ class Account:
             self.problems.append(words)
 
 
-def settle(product: Product) -> None:
-    """The senders have stopped redelivering and the inbox is empty, twice in a row."""
+def settle(product: Product, load: Load) -> None:
+    """The senders have stopped redelivering and the inbox is empty, twice in a row.
+
+    A channel takes a message a second, and a ticket has one: what piled up during the faults takes its time.
+    """
 
     def quiet() -> bool:
         with suppress(httpx2.TransportError):
             return product.idle()
         return False
 
-    wait_until(quiet, 180, "an empty inbox")
+    wait_until(quiet, 180 + 2 * len(load.tickets), "an empty inbox")
     time.sleep(20)  # Jira's last redelivery comes 16 s after the one before
     wait_until(quiet, 180, "an empty inbox")
 

@@ -28,7 +28,7 @@ from tests.e2e.product import Product
 
 KILLS = int(os.environ.get("SIGNALBOX_CHAOS_KILLS", "0"))  # noqa: TID251  # about the test run
 SEED = int(os.environ.get("SIGNALBOX_CHAOS_SEED", "7"))  # noqa: TID251
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(420 + 4 * KILLS)]
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(420 + 6 * KILLS)]
 # Kills make leases run out; short ones keep the test short. The limits only have to be consistent.
 FAST = {
     "SIGNALBOX_WORKERS__LEASE_SECONDS": "8",
@@ -78,7 +78,7 @@ def test_every_acknowledged_delivery_is_accounted_for(chaos: Chaos) -> None:
         load.finish()
     wait_until(lambda: is_up(chaos.product), 90, "the web process")
     loads.press(chaos.product)
-    loads.settle(chaos.product)
+    loads.settle(chaos.product, load)
     url = chaos.postgres.url if chaos.postgres else f"sqlite:///{chaos.product.data / 'signalbox.db'}"
     made = loads.account(chaos.product, load, url)
     print(
