@@ -211,6 +211,7 @@ def rollback() -> None:
     with _sentences():
         place = registry.rollback(_folder(settings), by=_actor())
         _note(settings, "churn.model_rolled_back", place)
+        _alias(settings)
     typer.echo(f"{place.name} serves again.")
 
 
@@ -302,13 +303,28 @@ def _track(settings: Settings, trained: Trained, kept: Path) -> None:
     from ml.churn.errors import ModelUnavailableError  # noqa: PLC0415
     from ml.churn.training import tracking  # noqa: PLC0415
 
-    home = settings.data_dir / "mlflow"
-    home.mkdir(parents=True, exist_ok=True)
-    uri = settings.mlflow.tracking_uri or f"sqlite:///{home.absolute() / 'mlflow.db'}"
     try:
-        tracking.record(uri, home / "artifacts", trained, kept)
+        tracking.record(_mlflow(settings), settings.data_dir / "mlflow" / "artifacts", trained, kept)
     except ModelUnavailableError as exc:
         typer.echo(str(exc), err=True)
+
+
+def _alias(settings: Settings) -> None:
+    """MLflow's alias follows the champion, whoever promoted it; what serves does not depend on it."""
+    from ml.churn import registry  # noqa: PLC0415
+    from ml.churn.errors import ModelUnavailableError  # noqa: PLC0415
+    from ml.churn.training import tracking  # noqa: PLC0415
+
+    try:
+        tracking.promoted(_mlflow(settings), registry.champion(_folder(settings)))
+    except ModelUnavailableError as exc:
+        typer.echo(str(exc), err=True)
+
+
+def _mlflow(settings: Settings) -> str:
+    home = settings.data_dir / "mlflow"
+    home.mkdir(parents=True, exist_ok=True)
+    return settings.mlflow.tracking_uri or f"sqlite:///{home.absolute() / 'mlflow.db'}"
 
 
 def _gate(settings: Settings, trained: Trained, kept: Path) -> None:
@@ -346,6 +362,7 @@ def _promote(settings: Settings, place: Path, why: str) -> None:
 
     registry.promote(_folder(settings), place, by=_actor(), why=why)
     _note(settings, "churn.model_promoted", place)
+    _alias(settings)
     typer.echo(f"{place.resolve().name} serves now.")
 
 
@@ -369,6 +386,7 @@ def _score(settings: Settings) -> None:
     loaded = store.load(folder)
     master = settings.spark.master if settings.churn.engine == "spark" else ""
     run = scoring.score(loaded, folder, master=master)
+    _alias(settings)
     typer.echo(f"Scored {run.customers} customers as of {run.as_of} with {run.model_version}: {run.run_id}")
     for finding in watch.look(loaded, folder).findings:
         typer.echo(f"{finding.kind}: {finding.words}")

@@ -75,14 +75,27 @@ def _register(client: Any, kept: Path, run: str) -> None:
 
 
 def promoted(uri: str, kept: Path) -> None:
-    """Move the alias champion to the version that was made of the folder, if MLflow knows it."""
-    from mlflow import MlflowClient  # noqa: PLC0415
+    """Move the alias champion to the version that was made of the folder, if MLflow knows it.
 
-    client = MlflowClient(tracking_uri=uri, registry_uri=uri)
-    for version in client.search_model_versions(f"name = '{MODEL}'"):
-        if version.source == kept.resolve().as_uri():
-            client.set_registered_model_alias(MODEL, "champion", version.version)
-            return
+    Raises:
+        ModelUnavailableError: MLflow is not installed or does not answer; what serves is not its business.
+    """
+    try:
+        from mlflow import MlflowClient  # noqa: PLC0415
+        from mlflow.exceptions import MlflowException  # noqa: PLC0415
+    except ImportError as exc:
+        raise ModelUnavailableError("MLflow is not installed. Run: make train-deps") from exc
+    try:
+        client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+        for version in client.search_model_versions(f"name = '{MODEL}'"):
+            if version.source == kept.resolve().as_uri():
+                client.set_registered_model_alias(MODEL, "champion", version.version)
+                return
+    except (MlflowException, OSError) as exc:
+        raise ModelUnavailableError(
+            f"MLflow's alias champion could not follow ({type(exc).__name__}: {str(exc)[:200]}); "
+            "the next scoring tries again."
+        ) from exc
 
 
 def _requirements() -> str:
