@@ -33,6 +33,7 @@ from bot.core.events import (
 from bot.core.executors import Executor, Outcome, Parameters, Plan
 from bot.core.messages import (
     Actions,
+    Block,
     Button,
     Code,
     Confirm,
@@ -81,6 +82,7 @@ __all__ = [
     "Alert",
     "AlertGroup",
     "Alerts",
+    "Block",
     "Button",
     "Cell",
     "Change",

@@ -65,6 +65,11 @@ class Context:
             event_id=event.id, plugin=handler.plugin, handler=handler.name
         )
 
+    def in_place_of(self, plugin: str) -> Context:
+        """The same event as another plugin sees it: with its documents and records. It is only to read."""
+        handler = next(self.registry.plugins[plugin].handlers())
+        return Context(self._kernel, self.event, handler, self.payload)
+
     @property
     def chat(self) -> Chat:
         return self._kernel.chat

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal
 from zoneinfo import available_timezones
@@ -19,6 +19,8 @@ from bot.core.ports import Health
 
 if TYPE_CHECKING:
     from bot.core.context import Context
+    from bot.core.events import User
+    from bot.core.messages import Block
 
 API_VERSION = 1
 Queue = Literal["interactive", "io", "model", "spark"]
@@ -141,6 +143,10 @@ class Plugin(Generic[C]):
     def page(self, ctx: Context) -> Page:  # noqa: ARG002  # a hook: subclasses use the context
         """What the console shows under `page_title`. It only reads: it runs in the web process."""
         return Page(title=self.page_title)
+
+    def home(self, user: User, ctx: Context) -> Sequence[Block]:  # noqa: ARG002  # a hook
+        """What a person's Home tab shows of this plugin, without buttons; nothing: it is left out."""
+        return ()
 
     def routers(self) -> list[Any]:
         """FastAPI routers mounted under /api/<plugin name>; built in the web process only."""

@@ -63,6 +63,7 @@ class _State:
     wanted: dict[str, Message] = field(default_factory=dict)
     replies: dict[str, Reply] = field(default_factory=dict)
     modals: list[Modal] = field(default_factory=list)
+    homes: dict[str, Message] = field(default_factory=dict)
     files: dict[str, File] = field(default_factory=dict)
     said: dict[tuple[str, str], Said] = field(default_factory=dict)
 
@@ -94,6 +95,11 @@ class FakeChat(Faulty):
     @property
     def modals(self) -> list[Modal]:
         return self._state.modals
+
+    @property
+    def homes(self) -> dict[str, Message]:
+        """Home tabs by user."""
+        return self._state.homes
 
     @property
     def files(self) -> list[File]:
@@ -148,6 +154,11 @@ class FakeChat(Faulty):
             if not trigger_id:
                 raise Permanent("A dialog needs the trigger_id of a command or a click.")
             self._state.modals.append(modal)
+
+    @idempotent
+    def publish_home(self, *, user: str, message: Message, step_key: str) -> None:
+        with self._call("publish_home", user=user, message=message, step_key=step_key):
+            self._state.homes[user] = message
 
     def upload(
         self,

@@ -30,6 +30,7 @@ METHODS: dict[str, RateLimitItem] = {
     "usergroups.list": TIER_2,
     "files.getUploadURLExternal": TIER_4,
     "views.open": TIER_4,
+    "views.publish": TIER_4,
 }
 PER_CHANNEL = parse("4/4 seconds")
 # What a priority must leave for the ones above it.

@@ -223,6 +223,12 @@ class SlackChat:
             "views.open", priority="high", trigger_id=trigger_id, view=render_modal(modal, new_id()[-8:])
         )
 
+    @idempotent
+    def publish_home(self, *, user: str, message: Message, step_key: str) -> None:
+        del step_key
+        view = {"type": "home", "blocks": render(message, new_id()[-8:], uploads=False).blocks}
+        self._call("views.publish", priority="high", user_id=user, view=view)
+
     def upload(
         self,
         *,
@@ -417,7 +423,7 @@ def _findable(filename: str, step_key: str) -> str:
     return f"{name}.{ending}" if dot else name
 
 
-_JSON = {"chat.postMessage", "chat.update", "chat.postEphemeral", "views.open"}
+_JSON = {"chat.postMessage", "chat.update", "chat.postEphemeral", "views.open", "views.publish"}
 
 
 def _content(rendered: Rendered) -> dict[str, Any]:

@@ -34,6 +34,7 @@ def manifest(command: str, url: str = "") -> dict[str, Any]:
             "background_color": "#3b2a4a",
         },
         "features": {
+            "app_home": {"home_tab_enabled": True, "messages_tab_enabled": True},
             "bot_user": {"display_name": "Signalbox", "always_online": True},
             "slash_commands": [asked],
         },

@@ -13,4 +13,4 @@ SCOPES = (
     "usergroups:read",
     "users:read",
 )
-EVENTS = ("app_mention", "message.channels", "reaction_added", "reaction_removed")
+EVENTS = ("app_home_opened", "app_mention", "message.channels", "reaction_added", "reaction_removed")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from bot.core.memory import Record
-from bot.plugin import Cell, Chart, Context, Figure, Figures, Page, Table
+from bot.plugin import Block, Cell, Chart, Context, Figure, Figures, Page, Section, Table, join, md
 from plugins.autotag.decisions import DECISION, REVIEW
 from plugins.autotag.effort import by_category, measured
 
@@ -14,6 +14,7 @@ _WEEKS = 12
 _WEEK = timedelta(days=7)
 _MOST = 100_000
 _QUEUE = 25
+_ON_HOME = 5
 
 
 def tickets(ctx: Context, title: str) -> Page:
@@ -78,10 +79,35 @@ def _categories(reviews: Sequence[Record]) -> Table:
     )
 
 
-def _queue(decisions: Sequence[Record], reviews: Sequence[Record]) -> Table:
+def unanswered(decisions: Sequence[Record], reviews: Sequence[Record]) -> list[Record]:
     """Suggestions that nobody has answered, the newest first."""
     answered = {record.subject for record in reviews}
-    waiting = [r for r in decisions if r.data["band"] == "suggest" and r.subject not in answered]
+    return [r for r in decisions if r.data["band"] == "suggest" and r.subject not in answered]
+
+
+def home(ctx: Context) -> Sequence[Block]:
+    """The newest suggestions that wait, for the Home tab of whoever may answer them."""
+    since = ctx.now() - _WEEKS * _WEEK
+    waiting = unanswered(
+        ctx.records.find(DECISION, since=since, limit=_MOST),
+        ctx.records.find(REVIEW, since=since, limit=_MOST),
+    )
+    if not waiting:
+        return ()
+    lines = [
+        md(
+            "• {}: perhaps {}, {}",
+            r.subject,
+            str(r.data["category"] or "nothing"),
+            f"{r.data['confidence']:.0%}",
+        )
+        for r in waiting[:_ON_HOME]
+    ]
+    return (Section(text=join("\n", [md("*{} tickets wait for a review*", len(waiting)), *lines])),)
+
+
+def _queue(decisions: Sequence[Record], reviews: Sequence[Record]) -> Table:
+    waiting = unanswered(decisions, reviews)
     rows = [
         (
             Cell(text=record.subject, link=f"/events/{record.event_id}" if record.event_id else ""),

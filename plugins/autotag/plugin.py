@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
 from bot.plugin import (
+    Block,
     Click,
     Command,
     Context,
@@ -17,6 +19,7 @@ from bot.plugin import (
     Ticket,
     TicketEvent,
     Transient,
+    User,
     action,
     command,
     on,
@@ -241,6 +244,9 @@ class AutoTag(Plugin[AutoTagConfig]):
 
     def page(self, ctx: Context) -> Page:
         return pages.tickets(ctx, self.page_title)
+
+    def home(self, user: User, ctx: Context) -> Sequence[Block]:
+        return pages.home(ctx) if ctx.permissions.allowed(user.id, "tags.write") else ()
 
     def _cache(self, ctx: Context) -> Path:
         return self.config.cache_dir or ctx.data_dir / "models"

@@ -1,15 +1,21 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bot.plugin import (
+    Actions,
+    Block,
     Click,
     Command,
     Context,
     Health,
+    Message,
     Page,
     Plugin,
     Refused,
     Submission,
     Tick,
+    User,
     action,
     command,
     schedule,
@@ -21,6 +27,8 @@ from plugins.churn_digest.desk import Desk
 from plugins.churn_digest.levers import Levers
 from plugins.churn_digest.overseer import Overseer
 from plugins.churn_digest.promotion import Promotion
+
+_ON_HOME = 8
 
 
 class ChurnDigest(Plugin[ChurnDigestConfig]):
@@ -132,6 +140,14 @@ class ChurnDigest(Plugin[ChurnDigestConfig]):
 
     def page(self, ctx: Context) -> Page:
         return page.churn(ctx, self.page_title)
+
+    def home(self, user: User, ctx: Context) -> Sequence[Block]:
+        """The accounts at risk that somebody owns."""
+        if user.id not in self.config.owners.values():
+            return ()
+        found = listing.answer("mine", user.id, self.config, ctx)
+        shown = found.blocks if isinstance(found, Message) else ()
+        return [block for block in shown if not isinstance(block, Actions)][:_ON_HOME]
 
     def health(self, ctx: Context) -> Health:
         run = scored.latest(ctx)

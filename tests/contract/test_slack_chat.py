@@ -326,3 +326,14 @@ def test_buttons_arrive_with_their_opaque_id(chat: SlackChat, sandbox: Sandbox) 
     )
     [strip] = [block for block in sandbox.messages()[0]["blocks"] if block["type"] == "actions"]
     assert (strip["elements"][0]["action_id"], strip["elements"][0]["value"]) == ("toy:press#b1", "b1")
+
+
+def test_a_home_tab_replaces_the_one_before(sandbox: Sandbox, chat: SlackChat) -> None:
+    for text in ("first", "second"):
+        shown = Message(text="Home", blocks=(Section(text=f"{text} <!channel>"),))
+        chat.publish_home(user=ALICE, message=shown, step_key=text)
+    home = str(sandbox.look(ALICE)["home"])
+    assert "second" in home
+    assert "first" not in home
+    assert "<!channel>" not in home
+    assert sandbox.look(BOB)["home"] is None

@@ -13,7 +13,7 @@ import pytest
 
 from integrations.sandbox.incident.monitoring import missing
 from tests.conftest import free_port, wait_until
-from tests.e2e.product import Product, clean_environment, gone
+from tests.e2e.product import ALICE, Product, clean_environment, gone
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
@@ -44,6 +44,15 @@ def test_a_ticket_is_looked_up_replayed_backfilled_and_collected(product: Produc
     assert "1 labelled already" in told(product, "tags", "backfill", "project = SUP")
     told(product, "tags", "backfill", "project = SUP", "--apply")
     told(product, "tags", "collect", str(tmp_path / "reviews.jsonl"))
+
+
+def test_the_home_tab_answers_who_opens_it(product: Product) -> None:
+    product.page("POST", "slack/home", user=ALICE)
+
+    def shown() -> str:
+        return str(product.page("GET", f"slack/state?user={ALICE}&limit=1")["home"])
+
+    wait_until(lambda: "Nothing waits for you." in shown(), 30, "the Home tab")
 
 
 def bearer(product: Product) -> dict[str, str]:

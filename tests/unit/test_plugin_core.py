@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import ClassVar
 
 import pytest
 
@@ -16,12 +17,14 @@ from bot.plugin import (
     Hook,
     Permanent,
     Plugin,
+    Section,
     Transient,
     User,
     command,
     on,
 )
 from bot.testing import Conformance, Delivered, Kit
+from bot.testing.chat import text_of
 from bot.testing.conformance import Samples
 from plugins.core import Core
 from plugins.core.policy import span, user_id
@@ -93,8 +96,13 @@ class TestCore(Conformance):
         return {
             "a click on Show": lambda kit: kit.click("Show"),
             "a click on Replay": lambda kit: kit.click("Replay"),
+            "the Home tab": lambda kit: kit.event("slack.home", said_by("U1"), subject="D1"),
             "a mention": lambda kit: mention_bot(kit, "<@UBOT> hello"),
         }
+
+
+def said_by(user: str) -> ChatMessage:
+    return ChatMessage(text="", user=User(id=user), channel="D1", ts="1.0", thread_ts="")
 
 
 def mention_bot(kit: Kit, text: str) -> Delivered:
@@ -301,3 +309,32 @@ def test_who_may_not_switch_is_told_and_the_core_stays_on(kit: Kit) -> None:
     assert "stays on" in said(kit, "/signalbox plugins disable core")
     assert "There is no plugin 'othr'" in said(kit, "/signalbox plugins disable othr")
     assert said(kit, "/signalbox open") == "open"
+
+
+class Homely(Plugin):
+    name = "homely"
+    fault: ClassVar[Exception | None] = None
+
+    @command("homely", help="Nothing.")
+    def nothing(self, cmd: Command, ctx: Context) -> None: ...
+
+    def home(self, user: User, ctx: Context) -> list[Section]:
+        if self.fault:
+            raise self.fault
+        return [Section(text=f"Two letters for {user.id}, kept in {ctx.handler.plugin}")]
+
+
+def opened(kit: Kit, user: str) -> str:
+    kit.event("slack.home", said_by(user), subject="D1")
+    return text_of(kit.chat.homes[user])
+
+
+def test_the_home_tab_shows_every_plugin_s_part_and_a_failing_one_by_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with Kit(Core, beside=[Other, Homely]) as kit:
+        assert "Two letters for UANN, kept in homely" in opened(kit, "UANN")
+        monkeypatch.setattr(Homely, "fault", KeyError("x"))
+        assert "homely could not be asked" in opened(kit, "UBOB")
+        kit.kernel.switches.turn_off("homely", "U1")
+        assert "Nothing waits for you." in opened(kit, "UCAROL")

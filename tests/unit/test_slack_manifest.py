@@ -47,5 +47,8 @@ def test_each_event_has_its_scope() -> None:
         "reaction_removed": "reactions:read",
     }
     made = manifest("/signalbox")
-    for event in made["settings"]["event_subscriptions"]["bot_events"]:
+    assert made["features"]["app_home"]["home_tab_enabled"] is True
+    events = set(made["settings"]["event_subscriptions"]["bot_events"])
+    assert "app_home_opened" in events, "which needs no scope"
+    for event in events - {"app_home_opened"}:
         assert needed[event] in made["oauth_config"]["scopes"]["bot"]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from bot.plugin import Cell, Command, Context, Page, Permanent, Table, command
-from plugins.alert_relay import words
+from collections.abc import Sequence
+
+from bot.plugin import Block, Cell, Command, Context, Page, Permanent, Section, Table, User, command, join, md
+from plugins.alert_relay import memory, words
 from plugins.alert_relay.config import AlertRelayConfig
 from plugins.alert_relay.incidents.incident import Incident
 from plugins.alert_relay.incidents.ledger import Ledger
 from plugins.alert_relay.stats import gather, picture, report
 
-_DAYS, _MOST_DAYS, _SHOWN = 30, 400, 50
+_DAYS, _MOST_DAYS, _SHOWN, _ON_HOME = 30, 400, 50, 10
 
 
 class StatsHandlers:
@@ -38,6 +40,13 @@ class StatsHandlers:
     def page(self, ctx: Context) -> Page:
         found = gather.gather(self.config, ctx.documents, ctx.records, now=ctx.now(), days=_DAYS)
         return report.page(found, self.page_title, _incidents(Ledger(ctx.documents).all()))
+
+    def home(self, user: User, ctx: Context) -> Sequence[Block]:
+        """What somebody has acknowledged or was asked to take, and still fires."""
+        mine = [s for s in memory.firing(ctx) if s.assignee == user.id or (s.acked and s.acked.by == user.id)]
+        lines = [md("• {} {}", state.card.title, state.card.summary) for state in mine[:_ON_HOME]]
+        shown = join("\n", [md("*{} alerts of yours fire*", len(mine)), *lines])
+        return (Section(text=shown),) if mine else ()
 
 
 def _asked(text: str) -> tuple[int, str]:
