@@ -39,7 +39,8 @@ def run(progress: Progress, *, quick: bool = False) -> Section:
                 rows.append(_row(engine, told, rates[engine, size]))
     largest = max(size for engine, size in rates if engine == "local")
     at = rates["local", min(1_000_000, largest)]
-    growth = rates["local", largest] / rates["local", 100_000]
+    before = max(size for engine, size in rates if engine == "local" and size < largest)
+    growth = rates["local", largest] / rates["local", before]
     return Section(
         "churn_speed",
         "Churn: records a minute, from raw tables to scores with reasons",
@@ -47,12 +48,23 @@ def run(progress: Progress, *, quick: bool = False) -> Section:
         rows,
         (
             Aim("records a minute at 1 M rows (source document: 10,000)", f">= {AIM:,}", f"{at:,.0f}", at >= AIM),
-            Aim(f"rate at {largest:,} rows over that at 100,000", ">= 1 (linear or better)", f"{growth:.2f}", growth >= 1),
+            Aim(f"rate at {largest:,} rows over that at {before:,}", ">= 1 (linear)", f"{growth:.2f}", growth >= 1),
         ),
         notes=(
-            ("A record is a row of the five raw tables (Parquet, simulated). Measured: reading, all quality checks, keeping, "
-            f"features, the ensemble of three, reasons of the {REASONS:,} riskiest, the run on disk. Training is not in it."),
-            "Spark's figures have the start of its JVM in them (about 6 s), and its own reading of the kept tables.",
+            (
+                "A record is a row of the five raw tables (Parquet, simulated), not a scored customer; those stand beside it. "
+                "Measured: reading, all quality checks, keeping, features, the ensemble of three (trained before with the quick "
+                f"recipe), reasons of the {REASONS:,} riskiest or of all where there are fewer, the run on disk. Neither "
+                "training nor the leak audit, which belongs to it, is in it; pandas is not beside it."
+            ),
+            (
+                "Small sizes are mostly start-up, so the rate grows with the size; between the two largest, time may grow no "
+                "faster than the rows. One run each: what else runs on the machine shows."
+            ),
+            (
+                "Spark computes the features only; reading and checks are Polars' in both rows. Its time has the start of its "
+                "JVM in it (about 6 s), its memory has not (some 750 MiB more)."
+            ),
         ),
     )  # fmt: skip
 

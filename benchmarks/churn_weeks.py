@@ -63,6 +63,10 @@ class Tally:
     drops: list[float] = field(default_factory=list)
     found_after: list[int] = field(default_factory=list)
     not_found: int = 0
+    open: int = 0
+    calm: int = 0
+    calm_alarms: int = 0
+    calm_drops: int = 0
 
 
 def run(progress: Progress, *, quick: bool = False) -> Section:
@@ -84,11 +88,23 @@ def run(progress: Progress, *, quick: bool = False) -> Section:
             ),
             ("log-loss gained by a promotion, median", f"{np.median(tally.gains or [0]):.4f}"),
             ("sudden changes that cost the champion 5 points of AUC or more", f"{len(tally.drops)}"),
-            ("found by the monitor", f"{len(tally.found_after)}"),
+            (
+                "found by the monitor, and too late in the run to be found",
+                f"{len(tally.found_after)}, {tally.open}",
+            ),
             ("weeks until found, median and most", _spread(tally.found_after)),
+            (
+                "weeks without such a change in which calibration alarmed",
+                f"{tally.calm_alarms} of {tally.calm}",
+            ),
+            (
+                "weeks without such a change in which degradation alarmed",
+                f"{tally.calm_drops} of {tally.calm}",
+            ),
         ],
         (
-            Aim("worse models promoted", "0", f"{tally.worse}", not tally.worse),
+            Aim("promoted though worse on the weeks judged", "0", f"{tally.worse}", not tally.worse),
+            Aim("promoted and worse by the week of promotion", "0", f"{tally.outrun}", not tally.outrun),
             Aim("5-point drops not found", "0", f"{tally.not_found}", tally.not_found == 0),
             Aim("label cycles until a 5-point drop is found, most", "<= 2", f"{worst:.2f}", worst <= 2),
         ),
@@ -101,7 +117,7 @@ def run(progress: Progress, *, quick: bool = False) -> Section:
             (
                 f"Worse: a higher log-loss on {FRESH:,} fresh customers, once of the weeks that the challenger was "
                 "judged on, once of the week of its promotion. Between the two lies the label cycle, in which the "
-                "world goes on, its season too: no gate can know that."
+                "world goes on, its season too: no gate can know that. The same season makes calibration alarm."
             ),
         ),
     )
@@ -136,7 +152,11 @@ def _lived(weeks: int, progress: Progress) -> Tally:
             probabilities=said[known], labels=past[known][1], drift={},
         )  # fmt: skip
         # Before a label cycle is over, an alarm can't be about the change.
-        told = any(reason.kind in {"degradation", "calibration"} for reason in found)
+        kinds = {reason.kind for reason in found}
+        told = "degradation" in kinds
+        tally.calm += broken_at is None
+        tally.calm_alarms += broken_at is None and "calibration" in kinds
+        tally.calm_drops += broken_at is None and told
         if broken_at is not None and told and known >= broken_at:
             tally.found_after.append(week - broken_at)
             broken_at = None
@@ -161,6 +181,7 @@ def _lived(weeks: int, progress: Progress) -> Tally:
         tally.outrun += _gain(world, challenger, champion) < 0
         champion, trained_at = challenger, now
         promised = metrics.auc(_said(champion, x), y)
+    tally.open = broken_at is not None
     return tally
 
 
