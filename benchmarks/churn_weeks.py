@@ -90,7 +90,7 @@ def run(progress: Progress, *, quick: bool = False) -> Section:
             ("sudden changes that cost the champion 5 points of AUC or more", f"{len(tally.drops)}"),
             (
                 "found by the monitor, and too late in the run to be found",
-                f"{len(tally.found_after)}, {tally.open}",
+                f"{len(tally.found_after)}, {tally.open:d}",
             ),
             ("weeks until found, median and most", _spread(tally.found_after)),
             (
