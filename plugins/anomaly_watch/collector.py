@@ -39,6 +39,7 @@ def collect(
     with locked(folder, watch) as file:
         old = _book(file, watch, config)
         found = [series for part in _fetched(watch, config, metrics, old, now) for series in part]
+        found += _returned(watch, config, metrics, old, found, now)
         samples, left_out = _samples(found, old, config.max_series)
         new, heard = scored(old, samples)
         new = new.without(now.timestamp() - config.forget_days * 86400)
@@ -81,6 +82,32 @@ def _fetched(
     yield _range(watch, metrics, _on_grid(recent, config.step), end, config.step)
 
 
+def _returned(
+    watch: Watch,
+    config: AnomalyWatchConfig,
+    metrics: Metrics,
+    old: Book,
+    found: Sequence[Series],
+    now: datetime,
+) -> Sequence[Series]:
+    """What series missed that lagged behind the others longer than is always asked for again."""
+    known = old.known_until()
+    first = {series_name(series.labels): _first(series, known) for series in found if series.points}
+    lagged = [known[name] for name, at in first.items() if at - known.get(name, math.inf) > config.step]
+    if not lagged:
+        return ()
+    end = _on_grid(now.timestamp(), config.step)
+    start = max(min(lagged), end - config.catch_up_hours * 3600)
+    return _range(watch, metrics, _on_grid(start, config.step), end, config.step)
+
+
+def _first(series: Series, known: Mapping[str, float]) -> float:
+    """Seconds since 1970 of the first sample that is new and finite; minus infinity where there is none."""
+    until = known.get(series_name(series.labels), -math.inf)
+    new = (at.timestamp() for at, value in series.points if math.isfinite(value))
+    return next((at for at in new if at > until), -math.inf)
+
+
 def _range(watch: Watch, metrics: Metrics, start: float, end: float, step: float) -> Sequence[Series]:
     if end < start:
         return ()
@@ -92,6 +119,8 @@ def _samples(found: Sequence[Series], old: Book, most: int) -> tuple[dict[str, S
     points: dict[str, list[tuple[datetime, float]]] = {}
     for series in found:
         points.setdefault(series_name(series.labels), []).extend(series.points)
+    for each in points.values():
+        each.sort(key=lambda point: point[0])
     known = set(old.names)
     kept = sorted(points, key=lambda name: (name not in known, name))[:most]
     made = {

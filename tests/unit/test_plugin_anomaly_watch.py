@@ -108,6 +108,28 @@ def test_an_outage_of_prometheus_is_made_up_for_and_alarms_nobody(kit: Kit, tmp_
     assert not kit.deadletters
 
 
+def test_a_series_that_lagged_behind_the_others_loses_no_sample(kit: Kit, tmp_path: Path) -> None:
+    config = AnomalyWatch.Config.model_validate({**CONFIG, "history_days": 0.0})
+    late = {"service": "late"}
+
+    def look(minutes: int, *series: dict[str, str]) -> dict[str, int]:
+        kit.advance(minutes=minutes)
+        for labels in series:
+            for ago in range(minutes):
+                kit.metrics.set(QUERY, 1.0, labels, at=kit.clock() - timedelta(minutes=ago))
+        made = collect(config.watch[0], config, kit.metrics, tmp_path, kit.clock()).book
+        return dict(zip(made.names, made.state["count"].tolist(), strict=True))
+
+    before = look(5, LABELS, late)
+    kit.metrics.set(QUERY, None, late, at=kit.clock() + timedelta(minutes=1))
+    for _ in range(6):
+        look(5, LABELS)
+    for ago in range(30):
+        kit.metrics.set(QUERY, 1.0, late, at=kit.clock() - timedelta(minutes=ago))
+    after = look(1, LABELS, late)
+    assert {name: after[name] - count for name, count in before.items()} == dict.fromkeys(before, 31)
+
+
 def test_no_sample_counts_twice(kit: Kit, tmp_path: Path) -> None:
     feed(kit, 26)
     kit.tick("collect")
