@@ -28,7 +28,7 @@ def gateway() -> Iterator[str]:
     if REAL is None:
         pytest.skip("Not installed: prometheus-pushgateway; `apt-get install` it to run this test.")
     url = f"http://127.0.0.1:{free_port()}"
-    argv = [REAL, f"--web.listen-address={url.removeprefix('http://')}"]
+    argv = [REAL, "--persistence.file=", f"--web.listen-address={url.removeprefix('http://')}"]
     with subprocess.Popen(argv, stderr=subprocess.DEVNULL) as process:
         try:
             wait_until(lambda: client(url).health().status == "ok", what="the Pushgateway")

@@ -40,7 +40,7 @@ class Service:
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def line(self) -> str:
-        value = self.latency + self.noise.gauss(0, 0.02)
+        value = self.latency + self.noise.uniform(-0.03, 0.03)  # never beyond what history has seen
         return f'synthetic_p99_seconds{{service="checkout"}} {value:.4f}'
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:

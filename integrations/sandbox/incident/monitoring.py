@@ -124,6 +124,8 @@ class Site:
             gossip = "--cluster.listen-address="
             program = PROGRAMS["alertmanager"]
             return [program, f"--config.file={config}", f"--storage.path={data}", gossip, listen, shown]
+        if name == "pushgateway":  # Debian's keeps what was pushed in a file that outlives it
+            return [PROGRAMS[name], "--persistence.file=", listen]
         return [PROGRAMS[name], listen]
 
 
