@@ -10,7 +10,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +18,12 @@ import numpy as np
 from ml.anomaly import state as states
 from ml.anomaly.ensemble import WARM_UP, Kinds, update
 from ml.anomaly.errors import StateError
-from ml.anomaly.state import Floats, Rows, State
+from ml.anomaly.state import Array, Floats, Rows, State
 from ml.anomaly.verdict import Verdict
-from ml.anomaly.verdicts import Verdicts
+from ml.anomaly.verdicts import Verdicts, last
 
 AT_ONCE = 4096
-"""Series that are updated together: more do not fit a processor's cache."""
+"""Series in a block, whose states are kept and updated together: more do not fit a processor's cache."""
 _MAGIC = b"signalbox anomaly book 1\n"
 
 
@@ -37,17 +37,36 @@ class Samples:
 
 @dataclass(frozen=True)
 class Book:
-    """Series' names and their states, a row each. `counter`, `limit` and `warm_up` hold for all of them."""
+    """Series' names and their states in blocks. `counter`, `limit` and `warm_up` hold for all of them."""
 
     names: tuple[str, ...] = ()
-    state: State = field(default_factory=lambda: states.empty(0))
+    blocks: tuple[State, ...] = ()
     counter: bool = False
     limit: float = float("nan")
     warm_up: int = WARM_UP
 
+    @property
+    def state(self) -> State:
+        """The states of all series, a row a name."""
+        return states.together(list(self.blocks)) if self.blocks else states.empty(0)
+
+    def field(self, name: str) -> Array:
+        """One field of all series, [series] or [series, …]."""
+        parts = [block[name] for block in self.blocks]
+        return np.concatenate(parts) if parts else states.empty(0)[name]
+
     def known_until(self) -> Mapping[str, float]:
         """Seconds since 1970 of each series' last counted sample."""
-        return dict(zip(self.names, self.state["last_at"].tolist(), strict=True))
+        return dict(zip(self.names, self.field("last_at").tolist(), strict=True))
+
+    def latest(self, since: float) -> dict[str, Verdict]:
+        """What was said last of each series that has a sample since then, in seconds since 1970."""
+        found = {}
+        for number, block in enumerate(self.blocks):
+            said = last(block)
+            for row in np.flatnonzero(said.counted & (said.at >= since)):
+                found[self.names[number * AT_ONCE + row]] = said.row(int(row))
+        return found
 
     def with_names(self, names: Sequence[str]) -> Book:
         """The book with these series in it too."""
@@ -55,25 +74,36 @@ class Book:
         new = tuple(name for name in dict.fromkeys(names) if name not in known)
         if not new:
             return self
-        return self.with_state(self.names + new, states.together([self.state, states.empty(len(new))]))
+        open_block = self.blocks[-1:] if len(self.names) % AT_ONCE else ()
+        full = self.blocks[: len(self.blocks) - len(open_block)]
+        added = states.together([*open_block, states.empty(len(new))])
+        return replace(self, names=self.names + new, blocks=full + _blocks(added))
 
     def without(self, before: float) -> Book:
         """The book without series of which nothing has come since: labels come and go."""
-        kept = np.flatnonzero(self.state["last_at"] >= before)
-        return self.with_state(tuple(self.names[n] for n in kept), self.state.rows(kept))
+        stays = self.field("last_at") >= before
+        if stays.all():
+            return self
+        names = tuple(name for name, kept in zip(self.names, stays, strict=True) if kept)
+        return replace(self, names=names, blocks=_blocks(self.state.rows(np.flatnonzero(stays))))
 
     def excused(self, name: str, factor: float) -> Book:
         """The book in which a series needs to be this much further off to be an anomaly."""
-        tolerance = self.state["tolerance"].copy()
-        tolerance[self.names.index(name)] *= factor
-        firing = self.state["firing_since"].copy()
-        firing[self.names.index(name)] = np.nan
-        return self.with_state(
-            self.names, self.state.having({"tolerance": tolerance, "firing_since": firing})
-        )
+        number, row = divmod(self.names.index(name), AT_ONCE)
+        block = self.blocks[number]
+        tolerance, firing = block["tolerance"].copy(), block["firing_since"].copy()
+        tolerance[row] *= factor
+        firing[row] = np.nan
+        return self.with_blocks({number: block.having({"tolerance": tolerance, "firing_since": firing})})
 
-    def with_state(self, names: tuple[str, ...], state: State) -> Book:
-        return Book(names, state, self.counter, self.limit, self.warm_up)
+    def with_blocks(self, changed: Mapping[int, State]) -> Book:
+        """The book in which others stand for some of the blocks."""
+        blocks = tuple(changed.get(number, block) for number, block in enumerate(self.blocks))
+        return replace(self, blocks=blocks)
+
+
+def _blocks(state: State) -> tuple[State, ...]:
+    return tuple(state.rows(slice(start, start + AT_ONCE)) for start in range(0, len(state), AT_ONCE))
 
 
 @dataclass(frozen=True)
@@ -91,21 +121,32 @@ class Scored:
 def scored(book: Book, samples: Mapping[str, Samples]) -> tuple[Book, list[Scored]]:
     """All new samples, each series' in their order: the book after them and a `Scored` a round of samples."""
     book = book.with_names(list(samples))
-    place = {name: row for row, name in enumerate(book.names)}
-    given = [(place[name], each) for name, each in samples.items() if len(each.at)]
-    given.sort(key=lambda pair: pair[0])
+    given: list[list[tuple[int, Samples]]] = [[] for _ in book.blocks]
+    for row, name in enumerate(book.names):
+        each = samples.get(name)
+        if each is not None and len(each.at):
+            given[row // AT_ONCE].append((row % AT_ONCE, each))
     heard: list[Scored] = []
-    after: list[tuple[Rows, State]] = []
-    for start in range(0, len(given), AT_ONCE):
-        part = given[start : start + AT_ONCE]
-        rows = np.array([row for row, _ in part], np.intp)
-        moved, said = _rounds(book, book.state.rows(rows), rows, [each for _, each in part])
-        after.append((rows, moved))
-        heard += said
-    return book.with_state(book.names, book.state.with_parts(after)), heard
+    changed = {}
+    for number, part in enumerate(given):
+        if part:
+            rows = np.array([row for row, _ in part], np.intp)
+            changed[number], said = _of_block(book, book.blocks[number], rows, [each for _, each in part])
+            heard += [Scored(rows + number * AT_ONCE, verdicts) for verdicts in said]
+    return book.with_blocks(changed), heard
 
 
-def _rounds(book: Book, state: State, rows: Rows, given: Sequence[Samples]) -> tuple[State, list[Scored]]:
+def _of_block(
+    book: Book, block: State, rows: Rows, given: Sequence[Samples]
+) -> tuple[State, Sequence[Verdicts]]:
+    """A block after the new samples of some of its series, which most often are all of them."""
+    if len(rows) == len(block):
+        return _rounds(book, block, given)
+    moved, said = _rounds(book, block.rows(rows), given)
+    return block.with_rows(rows, moved), said
+
+
+def _rounds(book: Book, state: State, given: Sequence[Samples]) -> tuple[State, Sequence[Verdicts]]:
     """The first sample of each series, then the second, …; a series that has no more is NaN."""
     heard = []
     lengths = np.array([len(each.at) for each in given])
@@ -115,7 +156,7 @@ def _rounds(book: Book, state: State, rows: Rows, given: Sequence[Samples]) -> t
     kinds = Kinds(np.full(len(given), book.counter), np.full(len(given), book.limit), book.warm_up)
     for number in range(len(at)):
         state, verdicts = update(state, at[number], values[number], kinds)
-        heard.append(Scored(rows, verdicts))
+        heard.append(verdicts)
     return state, heard
 
 
@@ -127,7 +168,8 @@ def to_bytes(book: Book) -> bytes:
         "limit": None if np.isnan(book.limit) else book.limit,
         "warm_up": book.warm_up,
     }
-    return b"".join([_MAGIC, json.dumps(head).encode(), b"\n", *book.state.records()])
+    records = [record for block in book.blocks for record in block.records()]
+    return b"".join([_MAGIC, json.dumps(head).encode(), b"\n", *records])
 
 
 def from_bytes(data: bytes) -> Book:
@@ -147,7 +189,7 @@ def from_bytes(data: bytes) -> Book:
     records = [body[start : start + size] for start in range(0, len(body), size)]
     limit = float("nan") if head["limit"] is None else float(head["limit"])
     state = states.from_records(records) if records else states.empty(0)
-    return Book(tuple(head["names"]), state, bool(head["counter"]), limit, int(head["warm_up"]))
+    return Book(tuple(head["names"]), _blocks(state), bool(head["counter"]), limit, int(head["warm_up"]))
 
 
 def write(book: Book, path: Path) -> None:

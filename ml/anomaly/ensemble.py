@@ -18,7 +18,7 @@ from ml.anomaly.sample import Sample, rates, taken, usable
 from ml.anomaly.season import Season, season
 from ml.anomaly.state import Array, Flags, Floats, State
 from ml.anomaly.trend import trend
-from ml.anomaly.verdicts import Verdicts, nothing, spread_out
+from ml.anomaly.verdicts import Verdicts, nothing, spread_out, told
 
 _BAND = 3.0
 _FAR = 4.0 / _BAND
@@ -104,14 +104,11 @@ def _scored(state: State, at: Floats, values: Floats, kinds: Kinds) -> tuple[Sta
         ]
     )
     strongest = strengths.argmax(axis=0)
-    told = state["count"] >= kinds.warm_up
-    strength = np.where(told, strengths.max(axis=0) / state["tolerance"], 0.0)
+    warm = state["count"] >= kinds.warm_up
+    strength = np.where(warm, strengths.max(axis=0) / state["tolerance"], 0.0)
     expected, lower, upper = _band(state, now, band)
     said, hold = held(state, at, strength, np.abs(values - expected) > _FAR * (upper - expected))
-    after = state.having(
-        {**changes, **moved, **shapes, **profile, **means, **errors, **runs, **line, **settled, **said}
-    )
-    return after, Verdicts(
+    verdicts = Verdicts(
         at,
         values,
         np.ones(len(state), np.bool_),
@@ -125,6 +122,8 @@ def _scored(state: State, at: Floats, values: Floats, kinds: Kinds) -> tuple[Sta
         strongest.astype(np.int8),
         exhaustion.seconds,
     )
+    found = (changes, moved, shapes, profile, means, errors, runs, line, settled, said, told(verdicts))
+    return state.having({name: field for each in found for name, field in each.items()}), verdicts
 
 
 def _score(strength: Floats) -> Floats:

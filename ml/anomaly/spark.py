@@ -11,8 +11,9 @@ skipped.
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ class Scorer:
 
         frame = pd.concat(list(batches)).sort_values("at", kind="stable")
         kept = from_bytes(bytes(group.get[0])) if group.exists else Book()
-        book = Book(kept.names, kept.state, self.counter, self.limit, self.warm_up)
+        book = replace(kept, counter=self.counter, limit=self.limit, warm_up=self.warm_up)
         samples = {
             name: Samples(part["at"].to_numpy(), part["value"].to_numpy())
             for name, part in frame.groupby("series", sort=True)
@@ -85,10 +86,14 @@ def main() -> None:
     parser.add_argument("landing", type=Path, help="folder of Parquet files that the collector writes")
     parser.add_argument("out", type=Path, help="folder for the verdicts")
     parser.add_argument("--master", default="local[*]", help="spark.master")
+    parser.add_argument("--counter", action="store_true", help="the values only grow: their rate is watched")
+    parser.add_argument("--limit", type=float, default=math.nan, help="a value that must not be reached")
+    parser.add_argument("--warm-up", type=int, default=WARM_UP, help="samples before anything is an anomaly")
     parser.add_argument("--once", action="store_true", help="score what has landed, and end")
     given = parser.parse_args()
     spark = session(given.master, "signalbox-anomalies", {"spark.sql.shuffle.partitions": "2"})
-    stream(spark, given.landing, given.out, Scorer(), once=given.once).awaitTermination()
+    scorer = Scorer(given.counter, given.limit, given.warm_up)
+    stream(spark, given.landing, given.out, scorer, once=given.once).awaitTermination()
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ A state is never changed: updating makes a new one. A row is kept as the bytes o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +26,7 @@ SHAPES, SHAPE = 64, 4
 DAY_BINS, WEEK_BINS = 48, 336
 PEAKS = 4
 """Spans of samples of which the strongest anomaly is remembered."""
-VERSION = b"SBA1"
+VERSION = b"SBA2"
 
 FIELDS = np.dtype(
     [
@@ -82,6 +82,13 @@ FIELDS = np.dtype(
         ("peaks", "f4", (PEAKS,)),
         ("firing_since", "f8"),
         ("calm", "i4"),
+        ("said_value", "f8"),
+        ("said_score", "f8"),
+        ("said_expected", "f8"),
+        ("said_lower", "f8"),
+        ("said_upper", "f8"),
+        ("said_reason", "i1"),
+        ("said_exhausted", "f8"),
         # what people said: a factor on the score's strength
         ("tolerance", "f8"),
     ]
@@ -120,15 +127,10 @@ class State:
 
     def with_rows(self, rows: Rows, other: State) -> State:
         """A state in which `other` stands for some of the series."""
-        return self.with_parts([(rows, other)])
-
-    def with_parts(self, parts: Sequence[tuple[Rows, State]]) -> State:
-        """A state in which others stand for some of the series, copied once for all of them."""
         changed = {}
         for name, field in self.fields.items():
             changed[name] = field.copy()
-            for rows, other in parts:
-                changed[name][rows] = other[name]
+            changed[name][rows] = other[name]
         return State(changed)
 
     def records(self) -> list[bytes]:

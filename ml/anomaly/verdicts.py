@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ml.anomaly.state import Array, Flags, Floats, Rows
+from ml.anomaly.state import Array, Flags, Floats, Rows, State
 from ml.anomaly.verdict import REASONS, Verdict
 
 
@@ -40,6 +40,30 @@ class Verdicts:
     def row(self, number: int) -> Verdict:
         fields = {name: array[number].item() for name, array in vars(self).items() if name != "reason"}
         return Verdict(**fields, reason=REASONS[int(self.reason[number])])
+
+
+def told(verdicts: Verdicts) -> dict[str, Array]:
+    """What a state remembers of what was said."""
+    said = ("value", "score", "expected", "lower", "upper", "reason", "exhausted")
+    return {f"said_{name}": getattr(verdicts, name) for name in said}
+
+
+def last(state: State) -> Verdicts:
+    """What was said last of each series, [series]; as of samples that are not news any more."""
+    return Verdicts(
+        at=state["last_at"],
+        value=state["said_value"],
+        counted=state["count"] > 0,
+        score=state["said_score"],
+        news=np.zeros(len(state)),
+        expected=state["said_expected"],
+        lower=state["said_lower"],
+        upper=state["said_upper"],
+        firing=np.isfinite(state["firing_since"]),
+        since=state["firing_since"],
+        reason=state["said_reason"],
+        exhausted=state["said_exhausted"],
+    )
 
 
 def nothing(at: Floats, value: Floats) -> Verdicts:

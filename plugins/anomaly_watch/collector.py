@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,22 +14,34 @@ from filelock import FileLock
 
 from bot.plugin import Metrics, Series
 from ml.anomaly import Verdict, book
-from ml.anomaly.book import Book, Samples, Scored, scored
+from ml.anomaly.book import Book, Samples, scored
 from plugins.anomaly_watch.config import AnomalyWatchConfig, Watch
 from plugins.anomaly_watch.labels import series_name
 
 _LATE = 5
 """Steps that are asked for again: samples may come late; those that are known do not count twice."""
+_STALE = 300.0
+"""Seconds after which a series without samples is gone, as in Prometheus; at least as many steps as above."""
 
 
 @dataclass(frozen=True)
 class Collected:
-    """What one look at Prometheus gave: the book after it, the newest verdicts, and how much was left out."""
+    """What is known of a watch after a look at Prometheus.
+
+    Attributes:
+        latest: what was said last of each series that is there.
+        gone: series that are not there any more, and not yet forgotten.
+        samples: how many were scored in this look.
+        left_out: how many series were not watched, being too many.
+        delay: seconds from the newest sample to its verdict; NaN where none came.
+    """
 
     book: Book
     latest: Mapping[str, Verdict]
-    samples: int
+    gone: Sequence[str] = ()
+    samples: int = 0
     left_out: int = 0
+    delay: float = math.nan
 
 
 def collect(
@@ -47,7 +59,20 @@ def collect(
         if config.landing:
             _land(folder, watch, samples, old)
     counted = sum(int(each.verdicts.counted.sum()) for each in heard)
-    return Collected(new, _latest(heard, samples, old), counted, left_out)
+    known = _known(new, config, now)
+    delay = now.timestamp() - max(new.known_until().values()) if counted else math.nan
+    return replace(known, samples=counted, left_out=left_out, delay=delay)
+
+
+def remembered(watch: Watch, config: AnomalyWatchConfig, folder: Path, now: datetime) -> Collected:
+    """What is known while Prometheus is away."""
+    with locked(folder, watch) as file:
+        return _known(_book(file, watch, config), config, now)
+
+
+def _known(kept: Book, config: AnomalyWatchConfig, now: datetime) -> Collected:
+    latest = kept.latest(now.timestamp() - max(_STALE, _LATE * config.step))
+    return Collected(kept, latest, tuple(name for name in kept.names if name not in latest))
 
 
 @contextmanager
@@ -61,7 +86,7 @@ def locked(folder: Path, watch: Watch) -> Iterator[Path]:
 def _book(file: Path, watch: Watch, config: AnomalyWatchConfig) -> Book:
     old = book.read(file)
     limit = math.nan if watch.limit is None else watch.limit
-    return Book(old.names, old.state, watch.counter, limit, config.warm_up)
+    return replace(old, counter=watch.counter, limit=limit, warm_up=config.warm_up)
 
 
 def _fetched(
@@ -131,15 +156,6 @@ def _samples(found: Sequence[Series], old: Book, most: int) -> tuple[dict[str, S
         for name in kept
     }
     return made, len(points) - len(kept)
-
-
-def _latest(heard: Sequence[Scored], samples: Mapping[str, Samples], old: Book) -> dict[str, Verdict]:
-    names = old.with_names(list(samples)).names
-    latest = {}
-    for each in heard:
-        for place in np.flatnonzero(each.verdicts.counted):
-            latest[names[each.rows[place]]] = each.verdicts.row(int(place))
-    return latest
 
 
 def _land(folder: Path, watch: Watch, samples: Mapping[str, Samples], old: Book) -> None:

@@ -39,14 +39,25 @@ LEFT_OUT = Gauge(
     ["watch"],
     multiprocess_mode="mostrecent",
 )
+DELAY = Gauge(
+    "signalbox_anomaly_delay_seconds",
+    "From a watched expression's newest sample to its verdict.",
+    ["watch"],
+    multiprocess_mode="mostrecent",
+)
 
 
 def export(watch: Watch, config: AnomalyWatchConfig, collected: Collected) -> None:
     """Show the newest verdicts on this node's /metrics. Series are bounded by `max_series`."""
     SAMPLES.labels(watch.name).inc(collected.samples)
-    SERIES.labels(watch.name).set(len(collected.book.names))
+    SERIES.labels(watch.name).set(len(collected.latest))
     LEFT_OUT.labels(watch.name).set(collected.left_out)
+    if math.isfinite(collected.delay):
+        DELAY.labels(watch.name).set(collected.delay)
     show(watch, config, collected.latest)
+    for name in collected.gone:
+        for figure, gauge in _GAUGES.items():
+            gauge.labels(**_labels(watch, config, name)).set(0 if figure == "firing" else math.nan)
 
 
 def show(watch: Watch, config: AnomalyWatchConfig, latest: Mapping[str, Verdict]) -> None:

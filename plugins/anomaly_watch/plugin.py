@@ -47,15 +47,9 @@ class AnomalyWatch(Plugin[AnomalyWatchConfig]):
         """Score what is new. While Prometheus is away nothing is lost: the next look begins where this
         would have.
         """
-        from plugins.anomaly_watch.collector import collect  # noqa: PLC0415  # workers only
-
         pushed: list[GaugeValue] = []
         for watch in self.config.watch:
-            try:
-                collected = collect(watch, self.config, ctx.metrics, _folder(ctx), ctx.now())
-            except Transient as exc:
-                ctx.log.warning("anomaly.metrics_away", watch=watch.name, error=str(exc))
-                continue
+            collected = self._collected(watch, ctx)
             figures.export(watch, self.config, collected)
             pushed += figures.figures(watch, self.config, collected.latest)
             self._remember(watch, collected, ctx)
@@ -63,13 +57,22 @@ class AnomalyWatch(Plugin[AnomalyWatchConfig]):
         if pushed and ctx.settings.pushgateway.url:
             ctx.step("push", ctx.gateway.push, job="signalbox-anomalies", figures=tuple(pushed))
 
+    def _collected(self, watch: Watch, ctx: Context) -> Collected:
+        from plugins.anomaly_watch.collector import collect, remembered  # noqa: PLC0415  # workers only
+
+        try:
+            return collect(watch, self.config, ctx.metrics, _folder(ctx), ctx.now())
+        except Transient as exc:
+            ctx.log.warning("anomaly.metrics_away", watch=watch.name, error=str(exc))
+            return remembered(watch, self.config, _folder(ctx), ctx.now())
+
     def _remember(self, watch: Watch, collected: Collected, ctx: Context) -> None:
         """Keep what fires, in words, for whoever asks why."""
         firing = {name: v for name, v in collected.latest.items() if v.firing}
         ranked = sorted(firing, key=lambda name: (firing[name].since, -firing[name].score))[:_REMEMBERED]
-        rows = [_row(watch, name, firing[name]) for name in ranked]
+        rows = [_row(watch, name, firing[name], self.config.group_by) for name in ranked]
         ctx.documents.put(
-            f"firing:{watch.name}", {"rows": rows, "series": len(collected.book.names), "firing": len(firing)}
+            f"firing:{watch.name}", {"rows": rows, "series": len(collected.latest), "firing": len(firing)}
         )
 
     def _together(self, ctx: Context) -> list[GaugeValue]:
@@ -90,7 +93,11 @@ class AnomalyWatch(Plugin[AnomalyWatchConfig]):
             latest = {series_name({self.config.group_by: service.name}): verdict}
             figures.show(watch, self.config, latest)
             pushed += figures.figures(watch, self.config, latest)
-            rows = [_joint_row(watch, service.name, verdict, likely)] if verdict.firing else []
+            rows = (
+                [_joint_row(watch, {self.config.group_by: service.name}, verdict, likely)]
+                if verdict.firing
+                else []
+            )
             ctx.documents.put(f"firing:{watch.name}", {"rows": rows, "series": 1, "firing": len(rows)})
         return pushed
 
@@ -182,14 +189,14 @@ def _folder(ctx: Context) -> Path:
     return ctx.data_dir / "anomaly"
 
 
-def _row(watch: Watch, name: str, verdict: Verdict) -> dict[str, Any]:
+def _row(watch: Watch, name: str, verdict: Verdict, group_by: str) -> dict[str, Any]:
     labels = labels_of(name)
     what = f"{watch.name} ({figures.text_of(labels)})" if labels else watch.name
     return {
         "watch": watch.name,
         "series": name,
         "labels": labels,
-        "service": labels.get("service", ""),
+        "service": labels.get(group_by, ""),
         "reason": reason(what, verdict, watch.unit),
         "since": verdict.since,
         "at": verdict.at,
@@ -197,8 +204,10 @@ def _row(watch: Watch, name: str, verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def _joint_row(watch: Watch, service: str, verdict: Verdict, likely: Sequence[str]) -> dict[str, Any]:
-    labels = {"service": service}
+def _joint_row(
+    watch: Watch, labels: dict[str, str], verdict: Verdict, likely: Sequence[str]
+) -> dict[str, Any]:
+    [service] = labels.values()
     text = f"{service}: its metrics do not go together as usual; {likely[0]} most of all, then {likely[1]}"
     return {
         "watch": watch.name,

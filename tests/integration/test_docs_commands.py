@@ -89,7 +89,7 @@ RUN_IN = {
     "tags backfill": "tests/e2e/test_documented_commands.py",
     "tags collect": "tests/e2e/test_documented_commands.py",
     "incidents export": "tests/e2e/test_incidents_live.py",
-    "anomalies watch": "tests/unit/test_plugin_anomaly_watch.py",
+    "anomalies watch": "tests/e2e/test_anomaly_chain.py",
     "anomalies replay": "tests/unit/test_anomaly_measures.py",
     "anomalies evaluate": "tests/unit/test_anomaly_measures.py",
 }

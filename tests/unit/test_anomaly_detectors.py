@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ml.anomaly import LINE, StateError, Verdict, book, words
-from ml.anomaly.book import Book, Samples, scored
+from ml.anomaly.book import Book, Samples, Scored, scored
 from ml.anomaly.ensemble import Kinds, update
 from ml.anomaly.groups import Anomaly, grouped
 from ml.anomaly.state import empty, from_records
@@ -190,3 +190,24 @@ def test_anomalies_of_a_service_in_a_window_are_one_group_and_the_first_leads() 
         "service",
     )  # fmt: skip
     assert [[a.series for a in group] for group in found] == [["cpu"], ["latency", "errors"], ["late"]]
+
+
+def test_series_in_many_blocks_are_scored_as_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    samples = several(10, 60)
+    some = {name: samples[name] for name in ("s1", "s6", "s7")}
+    whole, heard = scored(Book(), samples)
+    monkeypatch.setattr(book, "AT_ONCE", 4)
+    part, first = scored(Book(), some)
+    parts, rest = scored(part, samples)
+    assert [len(block) for block in parts.blocks] == [4, 4, 2]
+    assert dict(zip(parts.names, parts.state.records(), strict=True)) == dict(
+        zip(whole.names, whole.state.records(), strict=True)
+    )
+    assert _said(first + rest, parts) == _said(heard, whole)
+    assert parts.excused("s9", 2.0).field("tolerance")[parts.names.index("s9")] == 2.0
+    assert parts.latest(since=START)["s3"].score == parts.field("said_score")[parts.names.index("s3")]
+    assert book.from_bytes(book.to_bytes(parts)).state.records() == parts.state.records()
+
+
+def _said(heard: list[Scored], made: Book) -> set[str]:
+    return {f"{name}: {v}" for each in heard for name, v in each.each(made.names) if v.counted}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from alert_samples import alert, group
+from prometheus_client import REGISTRY
 
 from bot.core.errors import Transient
 from bot.plugin import AlertGroup
@@ -128,6 +131,76 @@ def test_a_series_that_lagged_behind_the_others_loses_no_sample(kit: Kit, tmp_pa
         kit.metrics.set(QUERY, 1.0, late, at=kit.clock() - timedelta(minutes=ago))
     after = look(1, LABELS, late)
     assert {name: after[name] - count for name, count in before.items()} == dict.fromkeys(before, 31)
+
+
+def test_while_prometheus_is_away_what_was_said_last_stands_for_five_minutes(kit: Kit) -> None:
+    anomalous(kit)
+    kit.metrics.fail(Transient("Prometheus is away."))
+    kit.tick("collect")
+    assert pushed(kit)["firing"] == 1
+    kit.event("alertmanager.group", about())
+    assert "4.2 s, expected 0.3" in text_of(kit.chat.messages[-1].message)
+    kit.advance(minutes=6)
+    kit.metrics.fail(Transient("Prometheus is away."))
+    kit.tick("collect")
+    kit.command("anomalies")
+    assert "latency: 0 series, 0 anomalous" in text_of(kit.reply.message)
+
+
+def test_a_series_that_goes_away_while_it_is_anomalous_does_not_fire_for_ever(kit: Kit) -> None:
+    anomalous(kit)
+    assert _exported("firing") == 1
+    kit.metrics.set(QUERY, None, LABELS, at=kit.clock() + timedelta(seconds=1))
+    kit.advance(minutes=6)
+    kit.metrics.set(QUERY, 0.4, {"service": "cart"}, at=kit.clock())
+    kit.tick("collect")
+    assert _exported("firing") == 0
+    assert math.isnan(_exported("value"))
+    kit.command("anomalies")
+    assert "latency: 1 series, 0 anomalous" in text_of(kit.reply.message)
+
+
+def _exported(figure: str) -> float:
+    labels = {"watch": "latency", "series": 'service="checkout"', "service": "checkout"}
+    found = REGISTRY.get_sample_value(f"signalbox_anomaly_{figure}", labels)
+    assert found is not None
+    return found
+
+
+def test_labels_that_come_and_go_are_watched_and_forgotten(tmp_path: Path) -> None:
+    config = {**CONFIG, "forget_days": 0.01}
+    with Kit(AnomalyWatch, config=config, settings={"data_dir": tmp_path}) as kit:
+        for pod in range(4):
+            kit.metrics.set(QUERY, 1.0, {"pod": f"p{pod}"}, at=kit.clock())
+            kit.tick("collect")
+            kit.metrics.set(QUERY, None, {"pod": f"p{pod}"}, at=kit.clock() + timedelta(seconds=1))
+            kit.advance(minutes=10)
+        kept = book.read(tmp_path / "anomaly" / "latency.states").names
+        assert [json.loads(name)["pod"] for name in kept] == ["p2", "p3"]
+        assert not kit.deadletters
+
+
+def test_what_is_not_a_number_is_passed_over(kit: Kit, tmp_path: Path) -> None:
+    feed(kit, 26)
+    kit.tick("collect")
+    before = book.read(tmp_path / "anomaly" / "latency.states").state["count"][0]
+    for value in (math.nan, math.inf, -math.inf, 0.4):
+        kit.advance(minutes=1)
+        kit.metrics.set(QUERY, value, LABELS, at=kit.clock())
+        kit.tick("collect")
+    assert book.read(tmp_path / "anomaly" / "latency.states").state["count"][0] == before + 1
+    assert pushed(kit)["firing"] == 0
+
+
+def test_services_are_told_by_the_label_that_says_so(tmp_path: Path) -> None:
+    config = {**CONFIG, "group_by": "team"}
+    with Kit(AnomalyWatch, config=config, settings={"data_dir": tmp_path}) as kit:
+        for minute in range(26 * 60, -1, -1):
+            at = kit.clock() - timedelta(minutes=minute)
+            kit.metrics.set(QUERY, 4.2 if minute < 2 else 0.4 + 0.01 * (minute % 7), {"team": "pay"}, at=at)
+        kit.tick("collect")
+        kit.event("alertmanager.group", about(common_labels={"service": "pay", "signalbox_anomaly": "true"}))
+        assert "4.2 s, expected 0." in text_of(kit.chat.messages[-1].message)
 
 
 def test_no_sample_counts_twice(kit: Kit, tmp_path: Path) -> None:
