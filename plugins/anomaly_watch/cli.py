@@ -55,8 +55,7 @@ def watch(
 def _look(kernel: Kernel, config: AnomalyWatchConfig) -> None:
     from ml.anomaly.words import reason  # noqa: PLC0415
     from plugins.anomaly_watch.collector import collect  # noqa: PLC0415
-    from plugins.anomaly_watch.figures import text_of  # noqa: PLC0415
-    from plugins.anomaly_watch.labels import labels_of  # noqa: PLC0415
+    from plugins.anomaly_watch.labels import labels_of, text_of  # noqa: PLC0415
 
     now = datetime.now(UTC)
     for each in config.watch:

@@ -11,7 +11,7 @@ from prometheus_client import Counter, Gauge
 from bot.plugin import GaugeValue
 from ml.anomaly import Verdict
 from plugins.anomaly_watch.config import AnomalyWatchConfig, Watch
-from plugins.anomaly_watch.labels import labels_of
+from plugins.anomaly_watch.labels import labels_of, text_of
 
 if TYPE_CHECKING:
     from plugins.anomaly_watch.collector import Collected
@@ -78,11 +78,6 @@ def figures(watch: Watch, config: AnomalyWatchConfig, latest: Mapping[str, Verdi
         for name, verdict in latest.items()
         for figure, value in _values(verdict).items()
     ]
-
-
-def text_of(labels: Mapping[str, str]) -> str:
-    """Labels as PromQL writes them, without the braces."""
-    return ", ".join(f'{name}="{value}"' for name, value in sorted(labels.items()))
 
 
 def _labels(watch: Watch, config: AnomalyWatchConfig, name: str) -> dict[str, str]:

@@ -14,3 +14,8 @@ def series_name(labels: Mapping[str, str]) -> str:
 def labels_of(name: str) -> dict[str, str]:
     found: dict[str, str] = json.loads(name)
     return found
+
+
+def text_of(labels: Mapping[str, str]) -> str:
+    """Labels as PromQL writes them, without the braces."""
+    return ", ".join(f'{name}="{value}"' for name, value in sorted(labels.items()))

@@ -12,6 +12,7 @@ from bot.plugin import (
     GaugeValue,
     Health,
     Message,
+    Page,
     Plugin,
     Refused,
     Tick,
@@ -26,7 +27,8 @@ from ml.anomaly.groups import Anomaly, grouped
 from ml.anomaly.words import reason
 from plugins.anomaly_watch import figures, messages
 from plugins.anomaly_watch.config import AnomalyWatchConfig, Watch
-from plugins.anomaly_watch.labels import labels_of, series_name
+from plugins.anomaly_watch.labels import labels_of, series_name, text_of
+from plugins.anomaly_watch.page import anomalies
 
 if TYPE_CHECKING:
     from plugins.anomaly_watch.collector import Collected
@@ -40,6 +42,7 @@ _REMEMBERED = 50
 
 class AnomalyWatch(Plugin[AnomalyWatchConfig]):
     name = "anomaly-watch"
+    page_title = "Anomalies"
     Config = AnomalyWatchConfig
 
     @schedule("config:cron")
@@ -174,6 +177,9 @@ class AnomalyWatch(Plugin[AnomalyWatchConfig]):
         ]
         ctx.reply(messages.watched(rows))
 
+    def page(self, ctx: Context) -> Page:
+        return anomalies(self.config, EXCUSED, ctx, self.page_title)
+
     def health(self, ctx: Context) -> Health:
         from ml.anomaly import book  # noqa: PLC0415  # workers only
 
@@ -191,7 +197,7 @@ def _folder(ctx: Context) -> Path:
 
 def _row(watch: Watch, name: str, verdict: Verdict, group_by: str) -> dict[str, Any]:
     labels = labels_of(name)
-    what = f"{watch.name} ({figures.text_of(labels)})" if labels else watch.name
+    what = f"{watch.name} ({text_of(labels)})" if labels else watch.name
     return {
         "watch": watch.name,
         "series": name,

@@ -17,7 +17,7 @@ from tests.conftest import free_port, wait_until
 from tests.integration.web_kit import Listener, Web, jira_body, jira_headers, web
 
 pytestmark = pytest.mark.browser
-PAGES = ["/", "/inbox", "/plugins", "/audit", "/pages/daily-digest"]
+PAGES = ["/", "/inbox", "/plugins", "/audit", "/pages/daily-digest", "/pages/anomaly-watch"]
 
 
 class Site:

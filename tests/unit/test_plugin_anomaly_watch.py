@@ -14,8 +14,10 @@ import pytest
 from alert_samples import alert, group
 from prometheus_client import REGISTRY
 
+from bot.core.context import Context
 from bot.core.errors import Transient
-from bot.plugin import AlertGroup
+from bot.core.events import Event, Payload
+from bot.plugin import AlertGroup, Chart, Figures, Page, Prose, Table
 from bot.testing import START, Conformance, Delivered, Kit, text_of
 from ml.anomaly import book
 from plugins.anomaly_watch import AnomalyWatch
@@ -235,3 +237,35 @@ def test_the_command_says_what_is_watched(kit: Kit) -> None:
     anomalous(kit)
     kit.command("anomalies")
     assert "latency: 1 series, 1 anomalous" in text_of(kit.reply.message)
+
+
+def _page(kit: Kit) -> Page:
+    event = Event("console", "console", "console.page", kit.plugin.name, kit.clock(), "")
+    return kit.plugin.page(Context(kit.kernel, event, next(kit.plugin.handlers()), Payload()))
+
+
+def test_the_page_shows_what_fires_in_its_band_and_who_disagreed(kit: Kit) -> None:
+    kit.grant("U1", "anomaly.*")
+    anomalous(kit)
+    kit.event("alertmanager.group", about())
+    kit.click("Not an anomaly")
+    chosen = '{watch="latency",series="service=\\"checkout\\""}'
+    for name, value in (("value", 4.2), ("lower", 0.3), ("upper", 0.5)):
+        kit.metrics.set(
+            f"max(signalbox_anomaly_{name}{chosen})", value, at=kit.clock() - timedelta(minutes=9)
+        )
+    figures, firing, chart, excused = _page(kit).parts
+    assert isinstance(figures, Figures)
+    assert [figure.value for figure in figures.items] == ["1", "1", "1"]
+    assert isinstance(firing, Table)
+    assert "4.2 s, expected 0.3" in firing.rows[0][0]
+    assert isinstance(chart, Chart)
+    assert {name: line[-1] for name, line in chart.series} == {"value": 4.2, "lower": 0.3, "upper": 0.5}
+    assert isinstance(excused, Table)
+    assert [row[1:3] for row in excused.rows] == [('service="checkout"', "U1")]
+
+
+def test_the_page_stands_while_prometheus_is_away(kit: Kit) -> None:
+    kit.metrics.fail(Transient("Prometheus is away."))
+    found = _page(kit)
+    assert any(isinstance(part, Prose) and "Prometheus is away" in part.text for part in found.parts)
