@@ -36,6 +36,10 @@ class Desk:
     def _windows(self) -> tuple[Maintenance, ...]:
         return calendar.windows(self._config, self._ctx)
 
+    @cached_property
+    def _sources(self) -> frozenset[str]:
+        return memory.sources(self._ctx)
+
     def change(self, key: str, apply: memory.Change, *, group: AlertGroup | None = None) -> GroupState | None:
         """Note what happened, keep the new state, show it: in this order, so that a retry loses nothing."""
         apply = offers.following(apply, group, self._config.mitigations)
@@ -196,10 +200,9 @@ class Desk:
     def reconcile(self, state: GroupState, truth: Truth) -> GroupState | None:
         """Make the message equal to what Alertmanager holds."""
         live = truth.group(state.key)
-        asked = truth.groups is not None and (state.confirmed or live is not None)
 
         def apply(known: GroupState | None) -> GroupState | None:
-            found = self._reconciled(known, live, truth) if asked else None
+            found = self._reconciled(known, live, truth) if truth.groups is not None else None
             return self._scheduled(known, found)
 
         if apply(state) in (None, state) and not self._is_ours(state):
@@ -216,11 +219,14 @@ class Desk:
             shown=self._config.shown_alerts,
             event_id=self._ctx.event.id,
             silences=truth.silences,
+            sources=self._sources,
         )
 
     def relay(self, delivered: AlertGroup, truth: Truth) -> GroupState | None:
         """Take in a notification, corrected by what Alertmanager holds."""
         group, confirmed = policy.current(delivered, truth.groups)
+        if confirmed:
+            memory.note_source(self._ctx, delivered.external_url)
         route = self._config.route_for({**group.common_labels, **group.group_labels})
         reopen = timedelta(minutes=self._config.reopen_minutes)
         admission = self._admitted(group, route, reopen)

@@ -12,7 +12,7 @@ from bot.plugin import Context, Transient
 from plugins.alert_relay import keysets
 from plugins.alert_relay.state import GroupState
 
-_OPEN, _RECEIVERS = "open", "receivers"
+_OPEN, _RECEIVERS, _SOURCES = "open", "receivers", "sources"
 _TRIES = 5
 Change = Callable[[GroupState | None], GroupState | None]
 
@@ -64,6 +64,18 @@ def note_receiver(ctx: Context, name: str) -> None:
     known = receivers(ctx)
     if name not in known:
         ctx.documents.put(_RECEIVERS, {"names": sorted(known | {name})})
+
+
+def sources(ctx: Context) -> frozenset[str]:
+    """Addresses by which Alertmanagers call themselves whose groups the one that we ask has listed."""
+    found = ctx.documents.get(_SOURCES)
+    return frozenset(found.data["urls"]) if found else frozenset()
+
+
+def note_source(ctx: Context, url: str) -> None:
+    known = sources(ctx)
+    if url and url not in known:
+        ctx.documents.put(_SOURCES, {"urls": sorted(known | {url})})
 
 
 def firing(ctx: Context) -> list[GroupState]:

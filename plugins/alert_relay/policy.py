@@ -8,6 +8,7 @@ was unknown, started later, or ended since.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 
 from bot.plugin import Alert, AlertGroup, Silence
@@ -96,6 +97,7 @@ def advance(
             "resolved_at": resolved_at,
             "end_inferred": False,
             "confirmed": confirmed or base.confirmed,
+            "source": group.external_url or base.source,
             "marks": _marks(group, names, base.marks),
             "event_id": event_id,
         }
@@ -230,12 +232,16 @@ def reconciled(
     shown: int,
     event_id: str,
     silences: Sequence[Silence] | None,
+    sources: AbstractSet[str] = frozenset(),
 ) -> GroupState | None:
-    """The state by what Alertmanager lists now; None when it agrees with what is shown."""
+    """The state by what Alertmanager lists now; None when it agrees with what is shown.
+
+    A group that it never listed may come from another Alertmanager, unless only one has ever been heard of.
+    """
     if known is None or known.status == "resolved":
         return None
-    if live is None:  # one that was never listed may come from another Alertmanager
-        return _closed(known, now, event_id) if known.confirmed else None
+    if live is None:
+        return _closed(known, now, event_id) if known.confirmed or sources == {known.source} else None
     group = live.model_copy(update={"group_labels": known.labels})
     base = with_silence(without_stale_requests(known, now), group, silences, now)
     names = card.names(group)

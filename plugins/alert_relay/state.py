@@ -179,6 +179,8 @@ class GroupState(_Value):
     has_csv: bool = False
     confirmed: bool = False
     """Alertmanager's API has listed the group, so its absence there will mean its end."""
+    source: str = ""
+    """The address that the Alertmanager which told it gives itself."""
     event_id: str = ""
     """The event that changed it last: handled once more, it changes nothing."""
     marks: dict[str, Mark] = Field(default_factory=dict)

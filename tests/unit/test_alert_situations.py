@@ -278,6 +278,33 @@ def test_a_group_that_was_told_while_alertmanager_was_away_is_looked_up_later(ki
     agrees(kit)
 
 
+OTHER = {"alertname": "Other"}
+
+
+def told_and_over_while_alertmanager_was_away(kit: Kit) -> None:
+    kit.alerts.fail(Transient("Alertmanager is away."))
+    notify(kit, group(alert()))
+    holds(kit, group(alert("db"), labels=OTHER, key="g0"))
+    poll(kit, seconds=30)
+
+
+def test_what_ended_while_alertmanager_was_away_ends_here(kit: Kit) -> None:
+    fires(kit, group(alert("db"), labels=OTHER, key="g0"))
+    told_and_over_while_alertmanager_was_away(kit)
+    agrees(kit)
+
+
+@pytest.mark.parametrize("heard", [[], ["http://alertmanager.example", "http://twin.example"]])
+def test_what_may_come_from_an_alertmanager_that_is_not_asked_stays(kit: Kit, heard: list[str]) -> None:
+    for url in heard:
+        other = group(alert("db"), labels=OTHER, key="g0").model_copy(update={"external_url": url})
+        fires(kit, other)
+        fires(kit, group(alert("db"), alert(url), labels=OTHER, key="g0"))
+    told_and_over_while_alertmanager_was_away(kit)
+    assert counts(told(kit)) == {"firing": 1}
+    assert "not confirmed" in told(kit).text
+
+
 def test_an_edited_route_keeps_the_message(kit: Kit) -> None:
     body = Notification.model_validate_json(recording("single_firing.json"))
     moved = body.model_copy(update={"group_key": '{}/{team="web"}:{alertname="X"}'})

@@ -114,7 +114,8 @@ def _frame(axes: Any, picture: Picture) -> None:
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz=UTC))
     if _largest(picture) >= 1000:
         axes.yaxis.set_major_formatter(EngFormatter(sep=""))
-    axes.set_xlim(picture.start, picture.end)
+    if picture.start < picture.end:
+        axes.set_xlim(picture.start, picture.end)
     axes.margins(y=0.12)
     axes.set_xlabel("UTC", fontsize=11, loc="left")
     axes.tick_params(labelsize=12)
