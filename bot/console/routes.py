@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -23,6 +24,7 @@ from bot.core.kernel import Kernel
 from bot.core.pages import Chart, Page
 
 STATIC = Path(__file__).parent / "static"
+_DAY = timedelta(days=1)
 _TEMPLATES = Jinja2Templates(Path(__file__).parent / "templates")
 _TEMPLATES.env.filters["local"] = lambda link: link if _is_link(link) else ""
 log = structlog.get_logger()
@@ -107,7 +109,7 @@ def _add_inbox(router: APIRouter, console: Console) -> None:
     def overview(request: Request) -> Response:
         console.session(request)
         shown = {
-            "counts": kernel.inbox.counts(),
+            "counts": kernel.inbox.counts(kernel.clock() - _DAY),
             "oldest": kernel.inbox.oldest_pending_seconds(),
             "runs": kernel.inbox.runs(limit=20, with_clock=False),
             "dead": kernel.inbox.runs(status="dead", limit=10),

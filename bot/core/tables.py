@@ -24,6 +24,7 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    text,
 )
 
 from bot.core.texts import storable
@@ -87,6 +88,7 @@ events = Table(
     Index("ix_events_subject", "subject"),
 )
 
+_WAITS = text("status = 'pending' AND serial IS NOT NULL")
 # One row per (event, handler): each handler has its own attempts, retries and dead letter.
 runs = Table(
     "runs",
@@ -102,8 +104,10 @@ runs = Table(
     Column("lease_until", Instant),
     Column("error", LongWords),
     Column("finished_at", Instant),
+    Column("serial", Words(255)),  # the event's, to find who waits for it
     Index("ix_runs_status_due_at", "status", "due_at"),
     Index("ix_runs_finished_at", "finished_at"),
+    Index("ix_runs_serial_id", "serial", "id", sqlite_where=_WAITS, postgresql_where=_WAITS),
 )
 
 dedupe = Table(

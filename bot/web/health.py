@@ -50,7 +50,7 @@ def health_router(kernel: Kernel, nlp: Nlp, churn: Churn) -> APIRouter:
 def _system(kernel: Kernel) -> dict[str, Health]:
     try:
         oldest = kernel.inbox.oldest_pending_seconds()
-        dead = kernel.inbox.counts()["dead"]
+        dead = kernel.inbox.open_counts()["dead"]
         backups = kernel.backups.health(kernel.settings.backup.alarm_days)
     except Transient as exc:
         log.error("health.database_down", error=str(exc))

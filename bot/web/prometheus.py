@@ -28,11 +28,10 @@ def metrics_router(kernel: Kernel) -> APIRouter:
 def _measure(kernel: Kernel) -> None:
     """Figures that live in the database are read when somebody asks; without it the others are still told."""
     try:
-        counts, oldest = kernel.inbox.counts(), kernel.inbox.oldest_pending_seconds()
+        counts, oldest = kernel.inbox.open_counts(), kernel.inbox.oldest_pending_seconds()
     except Transient as exc:
         log.warning("metrics.database_down", error=str(exc))
         return
     for status, count in counts.items():
-        if status != "done":
-            metrics.INBOX_RUNS.labels(status).set(count)
+        metrics.INBOX_RUNS.labels(status).set(count)
     metrics.INBOX_OLDEST.set(oldest)

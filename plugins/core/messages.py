@@ -95,7 +95,7 @@ def status(
     refused: Sequence[PluginStatus],
 ) -> Message:
     inbox = md(
-        "*Inbox*  waiting {pending} · running {leased} · done {done} · dead letters {dead} · "
+        "*Inbox*  waiting {pending} · running {leased} · done in 24 h {done} · dead letters {dead} · "
         "the oldest waits {age}",
         **counts,
         age=span(oldest_seconds),

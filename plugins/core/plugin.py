@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 
 from bot.core.errors import SignalboxError
 from bot.plugin import (
@@ -22,6 +23,7 @@ from plugins.core import messages, policy
 from plugins.core.policy import Condition
 
 DEAD_LETTERS_SHOWN = 10
+_DAY = timedelta(days=1)
 SWITCH = "plugins.switch"
 
 
@@ -79,7 +81,7 @@ class Core(Plugin):
         conditions = policy.worst_first(self._conditions(ctx))
         ctx.reply(
             messages.status(
-                ctx.inbox.counts(),
+                ctx.inbox.counts(ctx.now() - _DAY),
                 ctx.inbox.oldest_pending_seconds(),
                 conditions,
                 policy.not_loaded(ctx.registry.report),
@@ -132,7 +134,7 @@ class Core(Plugin):
     def ping(self, command: Command, ctx: Context) -> None:  # noqa: ARG002  # nothing to choose
         queued = (ctx.now() - ctx.event.received_at).total_seconds()
         started = time.perf_counter()
-        ctx.inbox.counts()
+        ctx.inbox.oldest_pending_seconds()
         ctx.reply(messages.pong(queued, time.perf_counter() - started))
 
     @command("trace", help="Follow an event from its delivery to its effects.", usage="trace ID")
@@ -151,7 +153,7 @@ class Core(Plugin):
     @command("deadletters", help="List what failed for good; show or replay it.", permission="inbox.replay")
     def deadletters(self, command: Command, ctx: Context) -> None:  # noqa: ARG002  # nothing to choose
         dead = ctx.inbox.runs(status="dead", limit=DEAD_LETTERS_SHOWN)
-        ctx.reply(messages.dead_letters(dead, ctx.inbox.counts()["dead"]))
+        ctx.reply(messages.dead_letters(dead, ctx.inbox.open_counts()["dead"]))
 
     @action("show", permission="inbox.replay")
     def show(self, click: Click, ctx: Context) -> None:

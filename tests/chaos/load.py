@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import httpx2
 
@@ -110,7 +111,7 @@ def account(product: Product, load: Load, database_url: str) -> Account:
 
 def _account_runs(made: Account, db: Database) -> None:
     inbox = Inbox(db)
-    made.runs.update(inbox.counts())
+    made.runs.update(inbox.counts(datetime.min.replace(tzinfo=UTC)))
     made.dead = inbox.runs(status="dead", limit=1000)
     made.demand(not made.runs["pending"] and not made.runs["leased"], f"left behind: {made.runs}")
     made.demand(all(run.error for run in made.dead), "a dead letter without a reason")

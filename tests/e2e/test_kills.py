@@ -12,6 +12,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx2
@@ -141,7 +142,7 @@ def settle(product: Product) -> None:
 def check_inbox(product: Product) -> None:
     """Every event is done; none is waiting, stuck or dead."""
     db = Database(f"sqlite:///{product.data / 'signalbox.db'}")
-    counts = Inbox(db).counts()
+    counts = Inbox(db).counts(datetime.min.replace(tzinfo=UTC))
     db.close()
     assert counts["done"] >= EVENTS
     assert counts == {"pending": 0, "leased": 0, "dead": 0, "done": counts["done"]}

@@ -293,7 +293,7 @@ def test_a_plugin_is_switched_off_and_on_without_a_restart(kit: Kit) -> None:
     assert "it is too loud" in said(kit, "/signalbox open")
     assert "it is too loud" in said(kit, "/signalbox plugins")
     kit.event("generic.work", BODY, subject="OPS-1")
-    assert kit.kernel.inbox.counts()["pending"] == 1, "its event waits"
+    assert kit.kernel.inbox.open_counts()["pending"] == 1, "its event waits"
     assert kit.tickets.comments("OPS-1") == []
     assert "on again" in said(kit, "/signalbox plugins enable other")
     kit.advance(seconds=70)
