@@ -54,7 +54,7 @@ SHORTEST = 3
 # Where words of strangers are kept, besides the audit trail.
 _TABLES: Mapping[Table, tuple[str, ...]] = {
     events: ("subject", "actor", "serial", "body"),
-    runs: ("error",),
+    runs: ("error", "serial"),
     steps: ("result", "error"),
     records: ("subject", "data"),
     documents: ("key", "data"),
