@@ -22,7 +22,7 @@ from bot.core.tables import microseconds
 
 DAYS = 120
 """Days over which what is finished is spread; a quarter of it is old enough to be forgotten."""
-MOST = 0.1
+MOST = 0.25
 """Seconds that a query may take, however many rows there are."""
 REPEATS = 7
 _TTL = timedelta(minutes=5)
@@ -159,7 +159,8 @@ def _queries(db: Database, inbox: Inbox, now: datetime) -> Queries:
         "lease and finish one of a busy subject": lambda: _work(inbox, "bench:10"),
         "runs that are due": inbox.due,
         "oldest that waits": inbox.oldest_pending_seconds,
-        "runs that wait, are worked on, are dead": inbox.counts,
+        "runs that wait, are worked on, are dead": inbox.open_counts,
+        "runs done in a day": lambda: inbox.counts(now - timedelta(days=1)),
         "newest events": inbox.recent,
         "newest runs": inbox.runs,
         "newest dead letters": lambda: inbox.runs(status="dead"),
