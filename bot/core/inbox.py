@@ -329,6 +329,13 @@ class Inbox:
             oldest = tx.execute(query).scalar()
         return max(0.0, (self._clock() - oldest).total_seconds()) if oldest else 0.0
 
+    def backlog(self, most: int) -> int:
+        """How many runs are due and wait; counted up to `most`."""
+        due = select(runs.c.id).where(runs.c.status == "pending", runs.c.due_at <= self._clock())
+        with self._db.read() as tx:
+            found: int = tx.execute(select(func.count()).select_from(due.limit(most).subquery())).scalar_one()
+        return found
+
     def forget_expired_keys(self) -> int:
         with self._db.write() as tx:
             return tx.execute(dedupe.delete().where(dedupe.c.expires_at < self._clock())).rowcount

@@ -259,6 +259,12 @@ class LimitSettings(_Section):
     person: str = Field("600/minute", description="Commands, clicks and forms of one Slack user.")
     token: str = Field("60000/minute", description="API requests with one token, by all web processes.")
     failures: str = Field("60/minute", description="Requests of one address that are not authentic.")
+    backlog: int = Field(
+        200_000,
+        ge=0,
+        description="Runs that may wait for workers; while more do, tickets' and other senders are told to "
+        "come back. People and alerts always get in. 0: no limit.",
+    )
     waiting: int = Field(
         4000, ge=1, description="Deliveries that may wait for the database; more are told to come back."
     )

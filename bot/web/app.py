@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib import metadata
@@ -27,6 +28,7 @@ from bot.web.limits import ApiLimits, RateLimitHeaders
 from bot.web.nlp import Nlp, nlp_router
 from bot.web.prometheus import metrics_router
 from bot.web.security_headers import SecurityHeaders
+from bot.webhooks.backlog import Backlog
 from bot.webhooks.limits import DoorLimits
 from bot.webhooks.routes import Webhooks
 
@@ -40,16 +42,19 @@ def build_web(kernel: Kernel, queue: CeleryQueue) -> FastAPI:
     limits = DoorLimits(kernel.settings.limits)
     intake = Intake(commit, kernel.registry, queue.enqueue)
     front = SlackFront(kernel.settings.slack, kernel.registry, lambda: intake, kernel.clock, limits)
-    webhooks = Webhooks(kernel.sources, lambda: intake, kernel.clock, limits)
+    backlog = Backlog(kernel.inbox, kernel.settings.limits.backlog)
+    webhooks = Webhooks(kernel.sources, lambda: intake, kernel.clock, limits, backlog)
     nlp = Nlp(kernel.settings.nlp)
     churn = Churn(kernel.settings.churn)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await front.start()
+        looks = asyncio.create_task(backlog.watch())
         try:
             yield
         finally:
+            looks.cancel()
             await front.stop()
             await nlp.close()
             await churn.close()

@@ -18,11 +18,14 @@ from bot.core.events import Delivery, Receipt
 from bot.core.group_commit import Overloaded
 from bot.core.intake import Intake
 from bot.core.integration import Source
+from bot.webhooks.backlog import Backlog
 from bot.webhooks.body import read_limited
 from bot.webhooks.limits import DoorLimits
 
 log = structlog.get_logger()
 RETRY_AFTER = "5"
+_TOO_MANY = 429
+_BUSY_SECONDS = 30.0
 _PUBLIC = {400: "malformed", 401: "not authentic", 404: "unknown source", 413: "too large"}
 
 
@@ -38,11 +41,13 @@ class Webhooks:
         intake: Callable[[], Intake],
         clock: Callable[[], datetime],
         limits: DoorLimits,
+        backlog: Backlog,
     ) -> None:
         self._sources = {name: s for name, s in sources.items() if name not in {"slack", "schedule"}}
         self._intake = intake
         self._clock = clock
         self._limits = limits
+        self._backlog = backlog
 
     def routes(self) -> list[Route]:
         return [
@@ -86,13 +91,15 @@ class Webhooks:
         source.verify(delivery, now)
         if seconds := self._limits.source.wait(source_name, name):
             raise Overloaded(f"{source_name} sends more than the setting limits.source.", retry_after=seconds)
+        if self._backlog.is_full and _overload_status(source) == _TOO_MANY:
+            raise Overloaded("More waits than the setting limits.backlog.", retry_after=_BUSY_SECONDS)
         event = source.normalise(delivery, now)
         return None if event is None else await self._intake().accept(event)
 
     def _shed(self, source_name: str, name: str, exc: Overloaded) -> Response:
         """429, or what else makes this source send it again."""
         metrics.INBOX_RECEIVED.labels(source_name, "shed").inc()
-        status = getattr(self._sources[source_name], "overload_status", 429)
+        status = _overload_status(self._sources[source_name])
         seconds = str(math.ceil(exc.retry_after or 1))
         headers = {**self._limits.source.headers(source_name, name), "Retry-After": seconds}
         return JSONResponse({"error": "too many; send it again"}, status, headers=headers)
@@ -106,3 +113,8 @@ class Webhooks:
         if exc.status in {400, 413}:  # the sender's to mend, and it proved who it is
             body["detail"] = str(exc)
         return JSONResponse(body, exc.status)
+
+
+def _overload_status(source: Source) -> int:
+    """Sources for which 429 is the end of the matter name another status, and are not sent away lightly."""
+    return getattr(source, "overload_status", _TOO_MANY)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import itertools
 import json
 import time
 from collections.abc import Iterator
@@ -14,10 +15,12 @@ import pytest
 
 from bot.core.errors import ConfigError
 from bot.core.group_commit import GroupCommit, Overloaded
+from bot.core.inbox import Lease
 from bot.core.settings import LimitSettings
 from bot.plugin import Command, Context, Plugin, command
 from bot.web.limits import ApiLimits
 from bot.webhooks.limits import DoorLimits
+from tests.conftest import wait_until
 from tests.integration.web_kit import (
     READ,
     WRITE,
@@ -159,6 +162,20 @@ def test_alertmanager_never_sees_429(database_url: str) -> None:
         ]
         assert [a.status_code for a in answers] == [202, 503, 503]
         assert answers[1].headers["Retry-After"]
+
+
+def test_while_too_much_waits_tickets_come_back_later_and_alerts_get_in(database_url: str) -> None:
+    with web(database_url, limits={"backlog": 2}) as site:
+        assert [send_jira(site, n) for n in range(3)] == [202] * 3
+        numbers = itertools.count(3)
+        wait_until(lambda: send_jira(site, next(numbers)) == 429, 30, "the first 429")
+        alerts = site.http.post("/webhooks/alertmanager", content=alert_body(), headers=bearer("am-token"))
+        assert alerts.status_code == 202
+        for run in site.kernel.inbox.runs(status="pending"):
+            lease = site.kernel.inbox.lease(run.id, "w", timedelta(minutes=1))
+            assert isinstance(lease, Lease)
+            site.kernel.inbox.done(lease)
+        wait_until(lambda: send_jira(site, next(numbers)) == 202, 30, "room")
 
 
 def test_forgeries_use_up_nobodys_share(database_url: str) -> None:
