@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 .DEFAULT_GOAL := help
-.PHONY: help run train-deps test chaos check bench fmt sbom lock clean
+.PHONY: help run train-deps test chaos check bench bench-load fmt sbom lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ check: $(VENV)/.dev ## Style, types and import contracts only
 
 bench: $(VENV)/.dev ## Run the benchmarks and print their tables
 	$(BIN)/python -m benchmarks $(ARGS)
+
+bench-load: $(VENV)/.dev ## Mixed traffic at 50, 90 and 120 % of capacity (MINUTES=10 in all), and the inbox with millions of rows
+	SIGNALBOX_BENCH_MINUTES=$${MINUTES:-10} $(BIN)/python -m benchmarks load inbox_growth $(ARGS)
 
 train-deps: $(VENV)/.run ## Install what training models needs: torch (CPU), transformers, MLflow
 	$(PIP) install --no-deps --requirement requirements/train.txt

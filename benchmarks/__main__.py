@@ -27,6 +27,7 @@ NAMES = (
     "anomaly_nab",
     "anomaly_speed",
     "inbox_growth",
+    "load",
 )
 
 
