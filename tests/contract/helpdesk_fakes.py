@@ -438,13 +438,15 @@ class FakeDataCenter(Fake):
 
     vendor = "jira"
     authorisation = "Bearer token"
+    api, search_path = "/rest/api/2", "search"
+    own = "bot"
 
     def __init__(self) -> None:
         super().__init__()
-        route, api = self.app.add_api_route, "/rest/api/2"
-        route(f"{api}/myself", lambda: {"name": "bot", "key": "JIRAUSER1"})
+        route, api = self.app.add_api_route, self.api
+        route(f"{api}/myself", lambda: self.person(self.own))
         route(f"{api}/mypermissions", self.permissions)
-        route(f"{api}/search", self.search, methods=["POST"])
+        route(f"{api}/{self.search_path}", self.search, methods=["POST"])
         route(f"{api}/issue", self.create, methods=["POST"], status_code=201)
         route(f"{api}/issue/{{key}}", self.read)
         route(f"{api}/issue/{{key}}", self.update, methods=["PUT"], status_code=204)
@@ -452,6 +454,18 @@ class FakeDataCenter(Fake):
         route(f"{api}/issue/{{key}}/comment", self.listed)
         route(f"{api}/issue/{{key}}/remotelink", self.link, methods=["POST"], status_code=201)
         self.links: dict[str, str] = {}
+
+    def person(self, name: str) -> dict[str, Any]:
+        return {"name": name, "key": "JIRAUSER1"}
+
+    def told(self, body: Any) -> str:
+        """The text of a body that was sent."""
+        assert isinstance(body, str), "Data Center knows no document format"
+        return body
+
+    def written(self, text: str) -> Any:
+        """A text as it is sent out."""
+        return text
 
     def key(self, number: int) -> str:
         return f"SUP-{number}"
@@ -463,8 +477,8 @@ class FakeDataCenter(Fake):
 
     def shown(self, ticket: dict[str, Any]) -> dict[str, Any]:
         fields = {
-            "summary": ticket["summary"], "description": ticket["text"], "labels": ticket["labels"],
-            "status": {"name": "Open"}, "priority": {"name": "High"}, "project": {"key": "SUP"},
+            "summary": ticket["summary"], "description": self.written(ticket["text"]),
+            "labels": ticket["labels"], "status": {"name": "Open"}, "priority": {"name": "High"}, "project": {"key": "SUP"},
             "reporter": {"displayName": "Mia", "name": "mia"}, "created": "2026-11-23T11:00:00.000+0000",
         }  # fmt: skip
         return {"id": str(ticket["id"]), "key": self.key(ticket["id"]), "fields": fields}
@@ -477,19 +491,20 @@ class FakeDataCenter(Fake):
 
     async def search(self, request: Request) -> Any:
         given = await request.json()
-        label = re.search(r'labels = "([^"]+)"', given["jql"])
-        wanted = given["jql"]
-        found = [
-            t for t in self.tickets.values() if (label[1] in t["labels"] if label else wanted in t["summary"])
-        ]
+        found = self.sought(given["jql"])
         start = given.get("startAt", 0)
         some = found[start : start + min(given.get("maxResults", 50), 2)]
         return {"startAt": start, "total": len(found), "issues": [self.shown(t) for t in some]}
 
+    def sought(self, jql: str) -> list[dict[str, Any]]:
+        label = re.search(r'labels = "([^"]+)"', jql)
+        return [
+            t for t in self.tickets.values() if (label[1] in t["labels"] if label else jql in t["summary"])
+        ]
+
     async def create(self, request: Request) -> Any:
         fields = (await request.json())["fields"]
-        assert isinstance(fields["description"], str), "Data Center knows no document format"
-        key = self.add(fields["summary"], fields["description"], fields["labels"])
+        key = self.add(fields["summary"], self.told(fields["description"]), fields["labels"])
         return {"id": "1", "key": key}
 
     async def update(self, key: str, request: Request) -> Response:
@@ -506,10 +521,9 @@ class FakeDataCenter(Fake):
     async def comment(self, key: str, request: Request) -> Any:
         given, number = await request.json(), self.number(key)
         self.found(number)
-        assert isinstance(given["body"], str), "Data Center knows no document format"
         made = {
             "id": str(len(self.comments[number])),
-            "text": given["body"],
+            "text": self.told(given["body"]),
             "properties": given["properties"],
         }
         self.comments[number].append(made)
@@ -534,10 +548,40 @@ class FakeDataCenter(Fake):
         }
         changes = [{"field": "labels", "fromString": "", "toString": " ".join(added)}]
         issue = self.shown(self.tickets[self.number(key)])
-        data = {"webhookEvent": event[what], "timestamp": 1, "issue": issue, "user": {"name": actor},
+        data = {"webhookEvent": event[what], "timestamp": 1, "issue": issue, "user": self.person(actor),
                 "changelog": {"id": "1", "items": changes}}  # fmt: skip
         body = json.dumps(data).encode()
         signed = "sha256=" + hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
         return Delivery(source=self.vendor, body=body, headers={"x-hub-signature": signed})
 
-    own = "bot"
+
+class FakeCloud(FakeDataCenter):
+    """Jira Cloud: REST version 3, an address with a token, documents instead of text, pages by token."""
+
+    authorisation = "Basic " + base64.b64encode(b"bot@example.invalid:token").decode()
+    api, search_path = "/rest/api/3", "search/jql"
+    own = "5b10ac8d82e05b22cc7d4ef5"
+
+    def person(self, name: str) -> dict[str, Any]:
+        return {"accountId": name, "displayName": name}
+
+    def told(self, body: Any) -> str:
+        assert (body["type"], body["version"]) == ("doc", 1), "Cloud takes the Atlassian Document Format"
+        return "\n".join(
+            "".join(part.get("text", "") for part in p.get("content", ())) for p in body["content"]
+        )
+
+    def written(self, text: str) -> Any:
+        paragraphs = [
+            {"type": "paragraph", "content": [{"type": "text", "text": line}]}
+            for line in text.splitlines()
+            if line
+        ]
+        return {"type": "doc", "version": 1, "content": paragraphs}
+
+    async def search(self, request: Request) -> Any:
+        given = await request.json()
+        found, start = self.sought(given["jql"]), int(given.get("nextPageToken", 0))
+        end = start + min(given.get("maxResults", 50), 2)
+        more = {"nextPageToken": str(end)} if end < len(found) else {}
+        return {"issues": [self.shown(t) for t in found[start:end]], "isLast": not more, **more}

@@ -1,4 +1,4 @@
-"""One contract for every helpdesk: intake, reading, labels, comments, faults. Jira Cloud's own suite is beside it."""
+"""One contract for every helpdesk: intake, reading, labels, comments, faults."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from helpdesk_fakes import (
     NOW,
     SECRET,
     Fake,
+    FakeCloud,
     FakeDataCenter,
     FakeFreshdesk,
     FakeGithub,
@@ -51,11 +52,17 @@ def _data_center(url: str) -> dict[str, Any]:
     return {"jira": {"url": url, "api_token": "token", "webhook_secret": SECRET, "deployment": "data-center"}}
 
 
+def _cloud(url: str) -> dict[str, Any]:
+    account = {"email": "bot@example.invalid", "api_token": "token"}
+    return {"jira": {"url": url, **account, "webhook_secret": SECRET}}
+
+
 DESKS: dict[str, tuple[type[Fake], Callable[[Services], Integration], Callable[[str], dict[str, Any]]]] = {
     "zendesk": (FakeZendesk, zendesk.connect, _zendesk),
     "freshdesk": (FakeFreshdesk, freshdesk.connect, _freshdesk),
     "github": (FakeGithub, github.connect, _github),
     "mapped": (FakeOwn, mapped.connect, _own),
+    "jira cloud": (FakeCloud, jira.connect, _cloud),
     "jira data center": (FakeDataCenter, jira.connect, _data_center),
 }
 
