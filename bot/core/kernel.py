@@ -73,6 +73,7 @@ class Kernel:
         self._services = Services(settings, self.messages, self.buttons.present, clock, self.port)
         connected = (connect(self._services) for connect in connects)
         self.integrations = {found.name: found for found in connected}
+        _refuse_rivals(self.integrations.values())
         self._ports: dict[PortName, Any] = {}
         self._executors = executors
 
@@ -130,6 +131,20 @@ class Kernel:
 
     def close(self) -> None:
         self.db.close()
+
+
+def _refuse_rivals(integrations: Iterable[Integration]) -> None:
+    """Of two helpdesks that are set up, neither may silently be left out."""
+    found: dict[PortName, str] = {}
+    for integration in integrations:
+        if integration.provides is None or integration.port is None:
+            continue
+        rival = found.setdefault(integration.provides, integration.name)
+        if rival != integration.name:
+            raise ConfigError(
+                f"Both {rival} and {integration.name} are set up for {integration.provides}, and only one "
+                "can be. Take the settings of the other away; `signalbox doctor` shows where each comes from."
+            )
 
 
 def build_kernel(settings: Settings, *, enqueue: Enqueue = lambda _: None) -> Kernel:

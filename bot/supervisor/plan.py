@@ -67,11 +67,14 @@ def _sandbox_env(settings: Settings, options: Options, secrets: dict[str, str]) 
         "SLACK_BOT_TOKEN": "xoxb-sandbox",
         "SLACK_SIGNING_SECRET": secrets["slack_signing"],
         "SLACK_API_URL": f"{sandbox}/slack/api/",
-        "JIRA_URL": f"{sandbox}/jira",
-        "JIRA_EMAIL": "signalbox@sandbox.invalid",
-        "JIRA_API_TOKEN": secrets["jira_api"],
-        "JIRA_WEBHOOK_SECRET": secrets["jira_webhook"],
     }
+    if not _has_another_helpdesk(settings):
+        env |= {
+            "JIRA_URL": f"{sandbox}/jira",
+            "JIRA_EMAIL": "signalbox@sandbox.invalid",
+            "JIRA_API_TOKEN": secrets["jira_api"],
+            "JIRA_WEBHOOK_SECRET": secrets["jira_webhook"],
+        }
     if not settings.alertmanager.url:
         env["ALERTMANAGER_URL"] = f"{sandbox}/alertmanager"
         env["SIGNALBOX_ALERTMANAGER__TOKEN"] = secrets["alertmanager"]
@@ -84,6 +87,12 @@ def _sandbox_env(settings: Settings, options: Options, secrets: dict[str, str]) 
             "SIGNALBOX_ROLES__RESPONDER__PERMISSIONS": "alerts.*,churn.*,mitigation.*,tags.*",
         }
     return env
+
+
+def _has_another_helpdesk(settings: Settings) -> bool:
+    """Tickets come from one helpdesk; a real one is not joined by the sandbox's Jira."""
+    urls = (settings.zendesk.url, settings.freshdesk.url, settings.helpdesk.url)
+    return any(urls) or settings.github.token is not None
 
 
 def redis_child(data: Path, port: int, password: str) -> Child:

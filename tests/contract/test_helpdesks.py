@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -22,9 +23,12 @@ from helpdesk_fakes import (
 )
 from standin_server import listening, serving
 
-from bot.core.errors import BadDelivery, Permanent, Transient
+from bot.core.database import Database
+from bot.core.errors import BadDelivery, ConfigError, Permanent, Transient
 from bot.core.events import TicketEvent
 from bot.core.integration import Integration, Services
+from bot.core.kernel import Kernel
+from bot.core.registry import Registry
 from bot.core.settings import Settings
 from integrations import jira
 from integrations.helpdesks import freshdesk, github, mapped, zendesk
@@ -207,6 +211,14 @@ def test_a_strange_body_is_refused_or_left_alone(desk: Desk, body: bytes) -> Non
     delivery = replace(desk.fake.delivery("created", desk.fake.add("a", "", [])), body=body)
     with suppress(BadDelivery):
         assert desk.source.normalise(delivery, NOW) is None
+
+
+def test_two_helpdesks_are_refused_by_name(tmp_path: Path) -> None:
+    both = {**_cloud("https://acme.atlassian.example"), **_zendesk("https://acme.zendesk.example")}
+    settings = Settings.model_validate({**both, "secret_key": "k" * 32})
+    db = Database(f"sqlite:///{tmp_path / 'signalbox.db'}")
+    with pytest.raises(ConfigError, match="Both jira and zendesk are set up for tickets"):
+        Kernel(settings, db, Registry(), [jira.connect, zendesk.connect])
 
 
 def test_nobody_is_mentioned_on_github() -> None:

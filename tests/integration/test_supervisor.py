@@ -19,7 +19,7 @@ from bot.core.settings import Settings
 from bot.supervisor import up as up_module
 from bot.supervisor.children import Child, ChildFailedError, Children
 from bot.supervisor.data_dir import local_secrets, locked, save_environment, saved_environment
-from bot.supervisor.plan import Options
+from bot.supervisor.plan import Options, environment
 from tests.conftest import free_port, wait_until
 
 pytestmark = pytest.mark.integration
@@ -188,6 +188,21 @@ async def test_ports_that_cannot_be_are_refused(tmp_path: Path, ports: tuple[int
 
 
 # --- the data directory ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "plays_jira"),
+    [({}, True), ({"zendesk": {"url": "https://acme.example"}}, False), ({"github": {"token": "t"}}, False)],
+)
+def test_the_sandbox_plays_jira_unless_there_is_a_helpdesk(
+    tmp_path: Path, given: dict[str, Any], plays_jira: bool
+) -> None:
+    options = Options(tmp_path, 8000, 8001, sandbox=True)
+    made = environment(
+        Settings.model_validate(given), options, local_secrets(tmp_path), "redis://127.0.0.1/0"
+    )
+    assert ("JIRA_URL" in made) == plays_jira
+    assert "SLACK_BOT_TOKEN" in made
 
 
 def test_secrets_are_made_once_and_readable_by_the_owner_only(tmp_path: Path) -> None:
