@@ -31,6 +31,7 @@ from bot.core.events import (
     User,
 )
 from bot.core.executors import Executor, Outcome, Parameters, Plan
+from bot.core.memory import Record
 from bot.core.messages import (
     Actions,
     Block,
@@ -128,6 +129,7 @@ __all__ = [
     "PluginConfig",
     "Prose",
     "Reaction",
+    "Record",
     "Refused",
     "ReplyTo",
     "Risk",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import cast
@@ -12,6 +13,7 @@ from redis import Redis
 
 from bot.core import retention
 from bot.core.errors import Permanent, Transient
+from bot.core.kernel import Kernel
 from workers import schedule
 from workers.runtime import current
 
@@ -19,6 +21,7 @@ log = structlog.get_logger()
 # Give the broker's own copy a moment before a second one is sent; a doubled task is harmless but work.
 SWEEP_AFTER = timedelta(seconds=3)
 BACKLOG = 200
+PRUNE_SECONDS = 2.0
 
 
 @shared_task(name="signalbox.process")  # type: ignore[untyped-decorator]
@@ -47,9 +50,17 @@ def forget() -> None:
     """Drop deduplication keys whose window is over, and buttons and events that are old; seal strays."""
     kernel = current().kernel
     kernel.audit.seal_strays()
-    retention.prune(kernel.db, kernel.settings.retention, kernel.clock())
+    _prune(kernel)
     kernel.inbox.forget_expired_keys()
     kernel.buttons.forget_expired()
+
+
+def _prune(kernel: Kernel) -> None:
+    """A batch at a time, so that nobody waits long for the database; the sweep waits for this."""
+    ends = time.monotonic() + PRUNE_SECONDS
+    settings = kernel.settings.retention
+    while retention.prune(kernel.db, settings, kernel.clock()) and time.monotonic() < ends:
+        pass
 
 
 def _short_queues(redis_url: str, names: Iterable[str]) -> set[str]:
