@@ -188,7 +188,7 @@ def test_a_latency_that_goes_wrong_is_told_with_reasons_and_people_may_disagree(
     pushed = httpx2.get(f"{chain.site.url('pushgateway')}/metrics").text
     assert "signalbox_anomaly_firing{" in pushed
     watched = chain.product.cli("anomalies", "watch", "--once")
-    assert 'p99-latency: ' in watched.stdout, watched.stderr
+    assert "p99-latency: " in watched.stdout, watched.stderr
     assert '  p99-latency (service="checkout") 4.' in watched.stdout
 
     chain.product.click(ALICE, ALERTS, why, "Not an anomaly")
