@@ -180,10 +180,18 @@ class ChurnSettings(_Section):
     """Churn: where the tables come from, what acting costs, and the process for POST /api/churn/score."""
 
     source: str = Field(
-        "", description="Folder with customers, subscriptions, usage, invoices and tickets as CSV or Parquet."
+        "",
+        description="Customers, subscriptions, usage, invoices and tickets: a folder of CSV or Parquet, or a "
+        "database such as postgresql://host/name or jdbc:postgresql://host/name.",
+    )
+    source_user: str = Field("", description="Who reads from that database.")
+    source_password: SecretStr | None = Field(None, description="The password of source_user.")
+    jdbc_driver: str = Field("", description="Class of the JDBC driver, for Spark; empty: the usual one.")
+    jdbc_jars: tuple[str, ...] = Field(
+        (), description="The JDBC driver's jars, where every Spark node sees them."
     )
     engine: Literal["local", "spark"] = Field(
-        "local", description="What computes the features of a scoring: Polars here, or Spark at spark.master."
+        "local", description="What reads tables and computes features: Polars here, or Spark at spark.master."
     )
     horizon_days: int = Field(90, ge=7, description="A customer who leaves within so many days has churned.")
     embargo_days: int = Field(

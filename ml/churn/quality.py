@@ -22,9 +22,10 @@ Outcome = Literal["passed", "set aside", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Shares are of a table's rows. `stale_days`: how old the newest usage may be."""
+    """Shares are of a table's rows, or of its new ones. `stale_days`: how old the newest usage may be."""
 
     set_aside: float = 0.05
+    least_set_aside: int = 20
     stale_days: int = 14
     least_customers: int = 50
     row_change: float = 0.5
@@ -74,7 +75,8 @@ def check(
     raw: Raw, as_of: date, limits: Limits | None = None, before: Mapping[str, int] | None = None
 ) -> Report:
     """Args:
-    before: rows of each table in the run before; a table that shrank or grew by more than `row_change` fails.
+    before: rows of each table at the source in the run before; one that shrank or grew by more than
+        `row_change` fails.
     """
     limits = limits or Limits()
     checks: list[Check] = []
@@ -82,18 +84,22 @@ def check(
     quarantine: dict[str, Any] = {}
     customers = raw.frames["customers"]["customer_id"].unique().implode()
     for name, table in TABLES.items():
-        frame, aside, found = _rows(raw, table, customers, as_of)
+        frame, aside, found = _rows(raw, table, customers, as_of, limits)
         frames[name] = frame
         if len(aside):
             quarantine[name] = aside
         checks += found
-        checks += _batch(table, len(raw.frames[name]), len(aside), limits, (before or {}).get(name))
+        rows = raw.rows.get(name, len(raw.frames[name]))
+        checks += _batch(table, rows, limits, (before or {}).get(name))
+        checks += _empty_files(table, raw.empty.get(name, ()))
     checks += [_enough(frames, limits), _fresh(frames, as_of, limits), _one_currency(frames)]
     return Report(as_of, tuple(checks), frames, quarantine)
 
 
-def _rows(raw: Raw, table: Table, customers: Any, as_of: date) -> tuple[Any, Any, list[Check]]:
-    """The good rows, the others with the reason, and a check for each reason."""
+def _rows(
+    raw: Raw, table: Table, customers: Any, as_of: date, limits: Limits
+) -> tuple[Any, Any, list[Check]]:
+    """The good rows, the others with the reason, and a check for each reason and for how many they are."""
     import polars as pl  # noqa: PLC0415  # heavy; not part of the small installation
 
     frame = raw.frames[table.name]
@@ -135,6 +141,8 @@ def _rows(raw: Raw, table: Table, customers: Any, as_of: date) -> tuple[Any, Any
         for words, _, todo in rules
     ]  # fmt: skip
     misfits = raw.misfits.get(table.name)
+    odd = 0 if misfits is None else len(misfits)
+    checks += _set_aside(table, judged["reason"].is_not_null(), odd, raw.new.get(table.name, 0), limits)
     if misfits is not None:
         words = "a value does not fit its column's type"
         bad = pl.concat([bad, misfits.cast(pl.String).with_columns(pl.lit(words).alias("reason"))])
@@ -145,17 +153,32 @@ def _rows(raw: Raw, table: Table, customers: Any, as_of: date) -> tuple[Any, Any
     return judged.filter(pl.col("reason").is_null()).drop("reason"), bad, checks
 
 
-def _batch(table: Table, rows: int, aside: int, limits: Limits, before: int | None) -> list[Check]:
-    """Whether the table as a whole can be used."""
+def _set_aside(table: Table, bad: Any, odd: int, new: int, limits: Limits) -> list[Check]:
+    """A bad day does not hide in a long good past. `bad` [rows], the `new` ones last; `odd` fit no type."""
+    shares = (
+        (bad.sum() + odd, len(bad) + odd, 1, ""),
+        (bad.tail(new).sum() + odd, new + odd, limits.least_set_aside, "new "),
+    )
+    for aside, rows, least, which in shares:
+        if aside >= least and aside / rows > limits.set_aside:
+            words = f"{aside / rows:.0%} of the {which}rows were set aside, more than {limits.set_aside:.0%}."
+            todo = "Look at the rows that were set aside."
+            return [Check(table.name, "share set aside", "failed", aside, words, todo)]
+    return []
+
+
+def _empty_files(table: Table, names: tuple[str, ...]) -> list[Check]:
+    """A day of usage whose file has come without a row is an export that failed."""
+    return [
+        Check(table.name, "empty file", "failed", 0, f"{name} holds no rows.", "Export that day anew.")
+        for name in names
+        if table.is_final
+    ]
+
+
+def _batch(table: Table, rows: int, limits: Limits, before: int | None) -> list[Check]:
+    """Whether the table as a whole can be used; `rows` are the source's."""
     found = []
-    share = aside / max(1, rows)
-    if share > limits.set_aside:
-        words = f"{share:.0%} of the rows were set aside, more than {limits.set_aside:.0%}."
-        found.append(
-            Check(
-                table.name, "share set aside", "failed", aside, words, "Look at the rows that were set aside."
-            )
-        )
     if rows == 0:
         found.append(
             Check(table.name, "rows", "failed", 0, "The table is empty.", "Check the export of that day.")

@@ -12,6 +12,10 @@ from typing import Any
 
 from ml.churn import quality, reading
 from ml.churn.errors import DataError
+from ml.churn.etl.extract import Extractor
+from ml.churn.etl.lake import Lake
+from ml.churn.etl.local import PolarsExtractor
+from ml.churn.etl.source import Source
 from ml.churn.quality import Report
 
 TABLES, META = "tables", "meta.json"
@@ -26,18 +30,32 @@ class Loaded:
     sha256: str
 
 
-def etl(source: Path, folder: Path, as_of: date) -> Report:
-    """Read, check and keep the raw tables. Data that fails changes nothing but the report.
+def etl(source: Source | Path, folder: Path, as_of: date, *, master: str = "", full: bool = False) -> Report:
+    """Read what is new, check it with what is known, keep it. Data that fails changes nothing but the report.
+
+    With a `master` Spark reads, else Polars; `full` reads what is known anew.
 
     Raises:
         DataError: a table is missing or can't be read; there is nothing to report on.
     """
-    raw = reading.read(source)
-    report = quality.check(raw, as_of, before=_rows_before(folder))
-    report.write(folder / "quality")
-    if report.passed:
-        _keep(report, raw.sha256, folder)
+    chosen = Source(f"{source}") if isinstance(source, Path) else source
+    lake = Lake(folder)
+    before = lake.manifest().rows
+    with lake.reading(chosen, as_of, _engine(master), full=full) as staged:
+        report = quality.check(staged.raw, as_of, before=before)
+        report.write(folder / "quality")
+        if report.passed:
+            lake.commit(staged)
+            _keep(report, staged.raw.sha256, folder)
     return report
+
+
+def _engine(master: str) -> Extractor:
+    if not master:
+        return PolarsExtractor()
+    from ml.churn.etl.spark import SparkExtractor  # noqa: PLC0415
+
+    return SparkExtractor(master)
 
 
 def load(folder: Path) -> Loaded:
@@ -57,21 +75,23 @@ def load(folder: Path) -> Loaded:
 
 def _keep(report: Report, sha256: str, folder: Path) -> None:
     """Exchange the kept tables as a whole: an ETL that is cut off leaves the last good ones."""
-    folder.mkdir(parents=True, exist_ok=True)
-    place = folder / TABLES
-    making = Path(tempfile.mkdtemp(prefix=".tables-", dir=folder))
+    making = Path(tempfile.mkdtemp(prefix=f"{TABLES}-", dir=folder))
     reading.write(report.frames, making)
     rows = {name: len(frame) for name, frame in report.frames.items()}
     meta = {"as_of": f"{report.as_of}", "sha256": sha256, "rows": rows}
     (making / META).write_text(json.dumps(meta), encoding="utf-8")
-    old = folder / f"{making.name}-old"
-    if place.exists():
-        place.rename(old)
-    making.rename(place)
-    shutil.rmtree(old, ignore_errors=True)
+    _point(folder / TABLES, making)
+    for old in folder.glob(f"{TABLES}-*/"):
+        if old != making:
+            shutil.rmtree(old, ignore_errors=True)
 
 
-def _rows_before(folder: Path) -> dict[str, int]:
-    meta = folder / TABLES / META
-    found: dict[str, int] = json.loads(meta.read_text(encoding="utf-8"))["rows"] if meta.exists() else {}
-    return found
+def _point(link: Path, place: Path) -> None:
+    """Readers see the old tables or the new ones: a link is exchanged in one step."""
+    if link.is_dir() and not link.is_symlink():
+        # As older versions kept them.
+        link.rename(link.with_name(f"{TABLES}-before"))
+    made = link.with_name(f"{TABLES}.new")
+    made.unlink(missing_ok=True)
+    made.symlink_to(place.name, target_is_directory=True)
+    made.replace(link)

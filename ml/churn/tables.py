@@ -14,7 +14,10 @@ Type = Literal["text", "date", "number"]
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """`key`: the columns that tell rows apart; `time`: the day of the row; `smallest`: least values."""
+    """`key`: the columns that tell rows apart; `time`: the day of the row; `smallest`: least values.
+
+    `snapshot`: rows change without a date to see it by, so that the table is read whole each time.
+    """
 
     name: str
     columns: dict[str, Type]
@@ -22,7 +25,13 @@ class Table:
     time: str
     required: tuple[str, ...]
     known_after: tuple[str, ...] = ()
+    snapshot: bool = False
     smallest: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def is_final(self) -> bool:
+        """Whether a row never changes again, so that it belongs to its own day alone."""
+        return not self.snapshot and not self.known_after
 
 
 CUSTOMERS = Table(
@@ -37,6 +46,7 @@ CUSTOMERS = Table(
     },
     key=("customer_id",),
     time="signed_up",
+    snapshot=True,
     required=("customer_id", "signed_up"),
 )
 SUBSCRIPTIONS = Table(

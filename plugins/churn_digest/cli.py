@@ -19,6 +19,7 @@ from bot.core.errors import ConfigError
 from bot.core.settings import Settings
 
 if TYPE_CHECKING:
+    from ml.churn.etl.source import Source
     from ml.churn.model.artifact import Costs
     from ml.churn.store import Loaded
     from ml.churn.training.dataset import Dataset
@@ -39,13 +40,14 @@ _NEXT = {
 
 @app.command()
 def etl(
-    source: Annotated[Path | None, typer.Argument(help="Raw tables; default: churn.source.")] = None,
+    source: Annotated[str, typer.Argument(help="Folder or database; default: churn.source.")] = "",
     as_of: AsOf = None,
+    full: Annotated[bool, typer.Option("--full", help="Read what is known anew, too.")] = False,  # noqa: FBT002
 ) -> None:
-    """Read the raw tables, check them and keep them. Exits with 1 when the data can't be used."""
+    """Read what is new of the raw tables, check it and keep it. Exits with 1 when the data can't be used."""
     settings = load_local().settings
     with _sentences():
-        _etl(_source(source, settings), _folder(settings), _day(as_of))
+        _etl(settings, source, _day(as_of), full=full)
 
 
 @app.command()
@@ -75,15 +77,14 @@ def train() -> None:
 
 @app.command()
 def score(
-    source: Annotated[Path | None, typer.Option(help="Read these tables in first.")] = None,
+    source: Annotated[str, typer.Option(help="Read from here first; default: churn.source.")] = "",
     as_of: AsOf = None,
 ) -> None:
     """Score every customer with the champion and leave a run for the digest."""
     settings = load_local().settings
-    chosen = source or (Path(settings.churn.source) if settings.churn.source else None)
     with _sentences():
-        if chosen:
-            _etl(chosen, _folder(settings), _day(as_of))
+        if source or settings.churn.source:
+            _etl(settings, source, _day(as_of))
         _score(settings)
 
 
@@ -137,7 +138,7 @@ def demo(
         say("simulating", 0.0)
         raw = folder / "demo"
         reading.write(simulate.tables(customers, _DEMO_WEEKS, today, seed), raw)
-        _etl(raw, folder, today)
+        _etl(settings, f"{raw}", today, full=True)
         loaded, data = _dataset(settings)
         _train(settings, loaded, data, say, quick=True)
         _score(settings)
@@ -219,10 +220,18 @@ def _folder(settings: Settings) -> Path:
     return settings.data_dir / "churn"
 
 
-def _source(given: Path | None, settings: Settings) -> Path:
-    if given is None and not settings.churn.source:
+def _source(given: str, settings: Settings) -> Source:
+    from ml.churn.etl.source import Source  # noqa: PLC0415
+
+    churn = settings.churn
+    if not given and not churn.source:
         raise ConfigError("Name a folder of raw tables, or set churn.source, e.g. /srv/exports/churn.")
-    return given or Path(settings.churn.source)
+    password = churn.source_password.get_secret_value() if churn.source_password else ""
+    return Source(given or churn.source, churn.source_user, password, churn.jdbc_driver, churn.jdbc_jars)
+
+
+def _master(settings: Settings) -> str:
+    return settings.spark.master if settings.churn.engine == "spark" else ""
 
 
 def _day(given: datetime | None) -> date:
@@ -233,10 +242,11 @@ def _actor() -> str:
     return f"cli:{getpass.getuser()}"
 
 
-def _etl(source: Path, folder: Path, day: date) -> None:
+def _etl(settings: Settings, given: str, day: date, *, full: bool = False) -> None:
     from ml.churn import store  # noqa: PLC0415
 
-    report = store.etl(source, folder, day)
+    source, folder = _source(given, settings), _folder(settings)
+    report = store.etl(source, folder, day, master=_master(settings), full=full)
     aside = sum(check.rows for check in report.checks if check.outcome == "set aside")
     typer.echo(f"Data of {day}: {len(report.checks)} checks, {aside} rows set aside.")
     if report.passed:
@@ -384,8 +394,7 @@ def _score(settings: Settings) -> None:
 
     folder = _folder(settings)
     loaded = store.load(folder)
-    master = settings.spark.master if settings.churn.engine == "spark" else ""
-    run = scoring.score(loaded, folder, master=master)
+    run = scoring.score(loaded, folder, master=_master(settings))
     _alias(settings)
     typer.echo(f"Scored {run.customers} customers as of {run.as_of} with {run.model_version}: {run.run_id}")
     for finding in watch.look(loaded, folder).findings:
