@@ -41,26 +41,28 @@ app.conf.update(
     broker_connection_retry=True,
     broker_connection_max_retries=None,
     broker_connection_retry_on_startup=True,
+    beat_scheduler="workers.beat:SteadyScheduler",
+    # No task expires: that would go by the clocks of two machines, and one that is ahead would work on none.
     beat_schedule={
         "sweep": {
             "task": "signalbox.sweep",
             "schedule": settings.workers.sweep_seconds,
-            "options": {"queue": "control", "expires": settings.workers.sweep_seconds * 2},
+            "options": {"queue": "control"},
         },
         "forget": {
             "task": "signalbox.forget",
             "schedule": 60.0,
-            "options": {"queue": "control", "expires": 120},
+            "options": {"queue": "control"},
         },
         "tick": {
             "task": "signalbox.tick",
             "schedule": 10.0,
-            "options": {"queue": "control", "expires": 20},
+            "options": {"queue": "control"},
         },
         "flush": {
             "task": "signalbox.flush_messages",
             "schedule": 2.0,
-            "options": {"queue": "control", "expires": 4},
+            "options": {"queue": "control"},
         },
     },
 )

@@ -103,7 +103,12 @@ class Breakers:
         opened = self._breakers[plugin]._state_storage.opened_at  # noqa: SLF001  # pybreaker has no reader for it
         if opened is None:
             return True
-        return datetime.now(UTC) - opened > PAUSE
+        passed = datetime.now(UTC) - opened
+        if passed < -PAUSE:  # a clock went back; who knows how long the plugin has rested already
+            self._breakers[plugin].close()
+            self._pauses.end(plugin)
+            return True
+        return passed > PAUSE
 
 
 class _RunFailedError(Exception):

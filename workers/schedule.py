@@ -4,7 +4,7 @@ time becomes one event.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -20,6 +20,7 @@ from bot.core.kernel import Kernel
 from bot.core.schedule_source import tick_event
 from bot.core.tables import schedules
 
+_SKEW = timedelta(minutes=1)
 _HOURS = 1  # the second field of a cron expression
 
 
@@ -69,12 +70,24 @@ def _due(db: Database, handler: Handler, now: datetime) -> datetime | None:
         return None
     if row.paused:
         return None
+    if row.last_due_at > now + _SKEW:
+        _go_back(db, handler.name, now)
+        return None
     due = latest_due(handler.declaration, row.last_due_at, now)
     missed = due is not None and (now - due).total_seconds() > 600
     if missed and handler.declaration.catch_up == "skip":
         _note(db, handler.name, due)
         return None
     return due
+
+
+def _go_back(db: Database, handler: str, now: datetime) -> None:
+    """The clock was ahead and went back: go on from here. What was done ahead of its time is not done again,
+    because each planned time makes one event.
+    """
+    ahead = (schedules.c.handler == handler) & (schedules.c.last_due_at > now + _SKEW)
+    with db.write() as tx:
+        tx.execute(update(schedules).where(ahead).values(last_due_at=now))
 
 
 def _first_seen(db: Database, handler: str, now: datetime) -> None:

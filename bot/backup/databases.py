@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sqlalchemy.engine import URL, make_url
 
-from bot.core.errors import Permanent
+from bot.core.errors import ConfigError, Permanent
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 _SQLITE_MAGIC = b"SQLite format 3\0"
@@ -82,6 +82,50 @@ def is_empty(url: str) -> bool:
             return not inspect(tx).get_table_names()
     finally:
         db.close()
+
+
+def refuse_when_used(url: str) -> None:
+    """Who uses an SQLite file holds the lock of the data directory; PostgreSQL knows who is connected.
+
+    Raises:
+        ConfigError: somebody is.
+    """
+    if kind_of(url) == SQLITE:
+        return
+    import psycopg  # noqa: PLC0415
+
+    location = make_url(url).set(drivername=POSTGRESQL).render_as_string(hide_password=False)
+    with psycopg.connect(location) as connection:
+        found = connection.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+            "AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
+        ).fetchone()
+    if found and found[0]:
+        raise ConfigError(
+            f"The product is running: {found[0]} connections to its database are open. Stop web, workers and "
+            "beat, restore, and start them again; what senders deliver meanwhile they send again."
+        )
+
+
+@contextmanager
+def appearing_whole(url: str) -> Iterator[str]:
+    """Where to make a database, so that at the place of `url` there is nothing, or all of it.
+
+    PostgreSQL fills the empty one in a single transaction; a file gets its name when it is ready.
+    """
+    if kind_of(url) != SQLITE:
+        yield url
+        return
+    target = sqlite_path(url)
+    hidden = target.with_name(f"{target.name}.part")
+    hidden.unlink(missing_ok=True)
+    try:
+        yield f"sqlite:///{hidden}"
+        with closing(sqlite3.connect(hidden)) as made:
+            made.execute("PRAGMA journal_mode=DELETE")  # one file, complete in itself
+        hidden.rename(target)
+    finally:
+        hidden.unlink(missing_ok=True)
 
 
 @contextmanager

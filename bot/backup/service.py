@@ -20,6 +20,7 @@ from bot.backup.encryption import parse_key
 from bot.backup.golden import Golden
 from bot.backup.manifest import MANIFEST, Manifest, archive_name, made_at, sidecar
 from bot.backup.offsite import Bucket
+from bot.backup.settling import settle
 from bot.backup.source import DATA, MAIN, MLFLOW, Source, revision
 from bot.core.audit import Audit
 from bot.core.audit_chain import Head
@@ -27,6 +28,7 @@ from bot.core.backup_state import BackupState
 from bot.core.database import Database
 from bot.core.errors import ConfigError, Permanent
 from bot.core.service_ledger import ServiceLedger
+from bot.supervisor.data_dir import locked
 
 log = structlog.get_logger()
 
@@ -147,28 +149,42 @@ class Backups:
         """Bring an archive back into an empty data directory and an empty database.
 
         Raises:
-            ConfigError: something is there already that would be overwritten.
+            ConfigError: something is there already that would be overwritten, or the product is running.
         """
         url, data = self._settings.resolved_database_url(), self._settings.data_dir
-        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with locked(data):
+            return self._restore(archive, url, data)
+
+    def _restore(self, archive: Path, url: str, data: Path) -> Manifest:
         if not databases.is_empty(url) or any(self._source.files()):
             raise ConfigError(
                 f"There is something in {data} or in the database already, and a restore overwrites nothing. "
                 "Give it an empty data directory (SIGNALBOX_DATA_DIR) and an empty database (DATABASE_URL)."
             )
+        databases.refuse_when_used(url)
         _check_sidecar(archive)
         with tempfile.TemporaryDirectory(dir=data, prefix="tmp-restoring-") as name:
             unpacked = Path(name)
             manifest = archives.unpack(archive, unpacked, self._keys())
             self._refuse_other_kind(manifest)
-            databases.restore(unpacked / MAIN, url)
-            self._restore_mlflow(unpacked, manifest)
-            _check_database(url, manifest)
+            with databases.appearing_whole(url) as hidden:
+                databases.restore(unpacked / MAIN, hidden)
+                self._restore_mlflow(unpacked, manifest)
+                _check_database(hidden, manifest)
+                self._settle(hidden, manifest)
             for path in sorted(_data_dir(unpacked).iterdir()):
                 path.rename(data / path.name)
             (unpacked / "settings.json").rename(data / "settings-of-backup.json")
         log.info("backup.restored", archive=archive.name)
         return manifest
+
+    def _settle(self, url: str, manifest: Manifest) -> None:
+        db = Database(url)
+        try:
+            aside = settle(db, manifest.created_at, self._clock())
+        finally:
+            db.close()
+        log.info("backup.settled", runs_set_aside=aside)
 
     def _restore_mlflow(self, unpacked: Path, manifest: Manifest) -> None:
         """MLflow's own database, where it is kept apart from the data directory."""

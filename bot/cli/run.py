@@ -70,7 +70,9 @@ def worker(
 
 
 def beat(
-    state: Annotated[Path, typer.Option(help="File in which the scheduler keeps its place.")] = Path("beat"),
+    state: Annotated[Path, typer.Option(help="File whose age tells when something was sent last.")] = Path(
+        "beat"
+    ),
 ) -> None:
     """Give the workers their rhythm: sweeps, schedules, unsent messages. More than one is harmless."""
     _celery("beat", "-s", str(state), "--pidfile=", "--loglevel", load_settings().settings.log_level)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.pool import StaticPool
 
 from bot.core.errors import Transient
@@ -16,6 +16,7 @@ from bot.core.texts import storable_json
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _BUSY_SECONDS = 10
+_NO_SUCH_TABLE = "42P01"
 
 
 class Storage(Protocol):
@@ -125,8 +126,17 @@ def _translated(engine: Engine) -> Iterator[None]:
     try:
         yield
     except (OperationalError, InterfaceError) as exc:
-        where = engine.url.render_as_string(hide_password=True)
-        raise Transient(f"The database {where} refused ({exc.orig}); it is tried again.") from exc
+        raise _refused(engine, exc) from exc
+    except ProgrammingError as exc:
+        # Somebody emptied it to restore a backup; SQLite reports that as one of the above.
+        if getattr(exc.orig, "sqlstate", "") != _NO_SUCH_TABLE:
+            raise
+        raise _refused(engine, exc) from exc
+
+
+def _refused(engine: Engine, exc: DBAPIError) -> Transient:
+    where = engine.url.render_as_string(hide_password=True)
+    return Transient(f"The database {where} refused ({exc.orig}); it is tried again.")
 
 
 def _engine(url: str) -> Engine:

@@ -1,7 +1,8 @@
 """The inbox: the durable table of events and of the runs that handle them.
 
 A run is leased by one worker at a time; a lease that runs out (a dead worker) makes the run due
-again. Runs that share a `serial` key never overlap, so that events about one subject keep their order.
+again, whatever the clocks say. Runs that share a `serial` key never overlap, so that events about one
+subject keep their order.
 """
 
 from __future__ import annotations
@@ -17,10 +18,16 @@ from sqlalchemy.dialects import postgresql, sqlite
 from bot.core.database import Database
 from bot.core.errors import Permanent
 from bot.core.events import Event, NewEvent, Receipt, utc_now
+from bot.core.lease_watch import LeaseWatch, steady
+from bot.core.retry import LONGEST_WAIT
 from bot.core.tables import dedupe, events, runs, serials
 
 RunStatus = Literal["pending", "leased", "done", "dead"]
 MAX_ERROR = 4000
+LEASE = timedelta(minutes=2)
+SKEW = timedelta(minutes=1)
+SHORT_WINDOW = timedelta(hours=1)
+ORPHANED = timedelta(days=1)
 _AFTER_HEX = "g"
 
 
@@ -71,9 +78,16 @@ class RunView:
 
 
 class Inbox:
-    def __init__(self, db: Database, clock: Callable[[], datetime] = utc_now) -> None:
+    """Args:
+    lease: how long a worker may hold a run.
+    """
+
+    def __init__(
+        self, db: Database, clock: Callable[[], datetime] = utc_now, lease: timedelta = LEASE
+    ) -> None:
         self._db = db
         self._clock = clock
+        self._watch = LeaseWatch(lease, steady(clock))
         self._insert: Any = sqlite.insert if db.engine.dialect.name == "sqlite" else postgresql.insert
 
     # -- coming in ---------------------------------------------------------------------------------
@@ -114,7 +128,14 @@ class Inbox:
         statement = statement.on_conflict_do_update(
             index_elements=[dedupe.c.key],
             set_={"event_id": statement.excluded.event_id, "expires_at": statement.excluded.expires_at},
-            where=dedupe.c.expires_at < now,
+            where=or_(
+                dedupe.c.expires_at < now,
+                # A window of seconds that seems to last was opened before a clock went back.
+                and_(
+                    statement.excluded.expires_at < now + SHORT_WINDOW,
+                    dedupe.c.expires_at > now + SHORT_WINDOW + SKEW,
+                ),
+            ),
         ).returning(dedupe.c.key, dedupe.c.event_id)
         claimed = tx.execute(statement, [wanted[key] for key in sorted(wanted)])
         owners = {row.key: row.event_id for row in claimed}
@@ -133,16 +154,18 @@ class Inbox:
             row = tx.execute(_RUN.where(runs.c.id == run_id)).one_or_none()
             if row is None or not _is_due(row, now):
                 return None
-            if row.serial and (until := self._take_serial(tx, row.serial, run_id, now, ttl)):
-                tx.execute(update(runs).where(runs.c.id == run_id).values(due_at=until))
-                return Busy(until)
+            # The run's own row comes first: who loses it must not have touched the serial key.
             taken = tx.execute(
                 update(runs)
-                .where(runs.c.id == run_id, runs.c.status == row.status, runs.c.attempts == row.attempts)
+                .where(runs.c.id == run_id, runs.c.status == "pending", runs.c.attempts == row.attempts)
                 .values(status="leased", owner=owner, lease_until=now + ttl, attempts=row.attempts + 1)
             )
             if taken.rowcount != 1:
                 return None
+            if row.serial and (until := self._take_serial(tx, row.serial, run_id, now, ttl)):
+                waits = {"status": "pending", "owner": None, "lease_until": None, "attempts": row.attempts}
+                tx.execute(update(runs).where(runs.c.id == run_id).values(**waits, due_at=until))
+                return Busy(until)
         return Lease(
             run_id, _event(row), row.body, row.handler, row.queue, row.attempts + 1, row.serial, owner
         )
@@ -150,18 +173,21 @@ class Inbox:
     def _take_serial(
         self, tx: Connection, key: str, run_id: str, now: datetime, ttl: timedelta
     ) -> datetime | None:
-        """Hold `key` for this run, or say until when another run holds it."""
+        """Hold `key` for this run, or say until when another run is expected to hold it.
+
+        It is given back with the lease, by whoever ends that; only one whose run is gone would stay.
+        """
         statement = self._insert(serials).values(key=key, run_id=run_id, until=now + ttl)
         statement = statement.on_conflict_do_update(
             index_elements=[serials.c.key],
             set_={"run_id": run_id, "until": now + ttl},
-            where=or_(serials.c.until < now, serials.c.run_id == run_id),
+            where=or_(serials.c.until < now - ORPHANED, serials.c.run_id == run_id),
         ).returning(serials.c.run_id)
         if tx.execute(statement).one_or_none() is not None:
             return None
         held = tx.execute(select(serials.c.until).where(serials.c.key == key))
-        # At that very moment it is still held; who came back then would find it so for ever.
-        return cast(datetime, held.scalar_one()) + timedelta(milliseconds=1)
+        # Not sooner than in a moment: who came back at once would find it held for ever.
+        return max(cast(datetime, held.scalar_one()), now) + timedelta(milliseconds=1)
 
     def done(self, lease: Lease) -> list[DueRun]:
         """Finish a run; returns runs that waited for its serial key and may start now."""
@@ -193,44 +219,63 @@ class Inbox:
             ).rowcount
             if not changed or not lease.serial:
                 return []
-            tx.execute(
-                serials.delete().where(serials.c.key == lease.serial, serials.c.run_id == lease.run_id)
+            return self._pass_on(tx, lease.serial, lease.run_id, now)
+
+    def _pass_on(self, tx: Connection, serial: str, run_id: str, now: datetime) -> list[DueRun]:
+        """Give a serial key back and wake who waits for it."""
+        tx.execute(serials.delete().where(serials.c.key == serial, serials.c.run_id == run_id))
+        waiting = tx.execute(
+            select(runs.c.id, runs.c.queue)
+            .where(
+                runs.c.serial == serial,
+                runs.c.status == literal_column("'pending'"),  # a parameter would not find the partial index
+                runs.c.id != run_id,
+                runs.c.attempts == 0,
             )
-            waiting = tx.execute(
-                select(runs.c.id, runs.c.queue)
-                .where(
-                    runs.c.serial == lease.serial,
-                    runs.c.status
-                    == literal_column("'pending'"),  # a parameter would not find the partial index
-                    runs.c.id != lease.run_id,
-                    runs.c.attempts == 0,
-                )
-                .order_by(runs.c.id)
-                .limit(1)
-            ).one_or_none()
-            if waiting is None:
-                return []
-            tx.execute(update(runs).where(runs.c.id == waiting.id).values(due_at=now))
-            return [DueRun(waiting.id, waiting.queue)]
+            .order_by(runs.c.id)
+            .limit(1)
+        ).one_or_none()
+        if waiting is None:
+            return []
+        tx.execute(update(runs).where(runs.c.id == waiting.id).values(due_at=now))
+        return [DueRun(waiting.id, waiting.queue)]
 
     # -- looking -----------------------------------------------------------------------------------
 
     def due(self, limit: int = 500, *, older_than: timedelta = timedelta(0)) -> list[DueRun]:
-        """Runs that should be running: due and not leased, or leased by a worker that died.
+        """Runs that should be running: due and not leased. Leases of workers that died are ended first.
 
         `older_than` leaves those alone that were just handed to the broker; a retry never was.
         """
+        self._end_lost_leases()
         now = self._clock()
-        waits_here = or_(runs.c.due_at <= now - older_than, runs.c.error.is_not(None))
-        late = and_(runs.c.status == "pending", runs.c.due_at <= now, waits_here)
-        lost = and_(runs.c.status == "leased", runs.c.lease_until < now)
+        pending = runs.c.status == "pending"
+        waits_here = or_(runs.c.due_at <= now - older_than, runs.c.error.is_not(None), runs.c.attempts > 0)
+        late = and_(pending, runs.c.due_at <= now, waits_here)
+        misplaced = and_(pending, runs.c.due_at > now + LONGEST_WAIT)
         found: list[Row[Any]] = []
         with self._db.read() as tx:
-            for which in (lost, late):  # one by one, so that each is read in its index's order
+            for which in (late, misplaced):  # one by one, so that each is read in its index's order
                 query = select(runs.c.id, runs.c.queue, runs.c.due_at).where(which)
                 found += tx.execute(query.order_by(runs.c.due_at).limit(limit))
-        found.sort(key=lambda row: row.due_at)
         return [DueRun(row.id, row.queue) for row in found[:limit]]
+
+    def _end_lost_leases(self) -> None:
+        held = select(runs.c.id, runs.c.attempts).where(runs.c.status == "leased")
+        with self._db.read() as tx:
+            lost = self._watch.over((row.id, row.attempts) for row in tx.execute(held))
+        for run_id, attempt in lost:
+            self._end_lease(run_id, attempt)
+
+    def _end_lease(self, run_id: str, attempt: int) -> None:
+        """Make a dead worker's run due again; the attempt counts, for the event may be what killed it."""
+        now = self._clock()
+        same = and_(runs.c.id == run_id, runs.c.attempts == attempt, runs.c.status == "leased")
+        free = {"status": "pending", "owner": None, "lease_until": None, "due_at": now}
+        with self._db.write(durable=False) as tx:
+            ended = tx.execute(update(runs).where(same).values(**free).returning(runs.c.serial)).one_or_none()
+            if ended is not None and ended.serial:
+                self._pass_on(tx, ended.serial, run_id, now)
 
     def runs(
         self,
@@ -354,10 +399,14 @@ _RUN = select(
 
 
 def _is_due(row: Row[Any], now: datetime) -> bool:
-    """Whether a worker may take the run; a run waiting for its serial key may be woken early."""
-    if row.status == "leased":
-        return bool(row.lease_until < now)
-    return row.status == "pending" and (row.due_at <= now or (row.serial is not None and row.attempts == 0))
+    """Whether a worker may take the run.
+
+    One that was never tried is taken whenever it is offered: the clock of who stored it may be another.
+    """
+    if row.status != "pending":
+        return False
+    untried = row.attempts == 0 and row.error is None
+    return bool(untried or row.due_at <= now or row.due_at > now + LONGEST_WAIT)
 
 
 def _receipt(event: NewEvent, owners: Mapping[str, str]) -> Receipt:

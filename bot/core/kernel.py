@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, cast
@@ -59,7 +59,7 @@ class Kernel:
         self.registry = registry
         self.enqueue = enqueue
         self.clock = clock
-        self.inbox = Inbox(db, clock)
+        self.inbox = Inbox(db, clock, timedelta(seconds=settings.workers.lease_seconds))
         self.steps = Steps(db, clock)
         self.audit = Audit(db, clock)
         self.ledger = ServiceLedger(db, self.audit, clock, settings.environment)

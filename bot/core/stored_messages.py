@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, and_, case, or_, select, update
+from sqlalchemy import BigInteger, ColumnElement, Row, and_, case, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bot.core.database import Database
 from bot.core.events import new_id, utc_now
+from bot.core.lease_watch import LeaseWatch, steady
 from bot.core.messages import Message
-from bot.core.tables import messages
+from bot.core.tables import Instant, messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class StoredMessage:
     dirty: bool
 
 
+SENDING = timedelta(seconds=30)
 POSTING = "posting"
 """Stands for the hash of what was sent while a first post is under way."""
 
@@ -41,14 +43,16 @@ class StoredMessages:
         self._db = db
         self._clock = clock
         self._insert: Any = sqlite.insert if db.engine.dialect.name == "sqlite" else postgresql.insert
+        self._watch = LeaseWatch(SENDING, steady(clock))
 
     def want(self, key: str, channel: str, message: Message, thread_ts: str | None = None) -> StoredMessage:
         """Record the newest content; a message that was posted keeps its place."""
-        newest = {"wanted": message.model_dump(mode="json"), "wanted_at": self._clock(), "dirty": 1}
+        now = self._clock()
+        newest = {"wanted": message.model_dump(mode="json"), "wanted_at": now, "dirty": 1}
         statement = self._insert(messages).values(key=key, channel=channel, thread_ts=thread_ts, **newest)
-        statement = statement.on_conflict_do_update(index_elements=[messages.c.key], set_=newest).returning(
-            *messages.c
-        )
+        statement = statement.on_conflict_do_update(
+            index_elements=[messages.c.key], set_={**newest, "wanted_at": _after(now)}
+        ).returning(*messages.c)
         with self._db.write() as tx:
             return _stored(tx.execute(statement).one())
 
@@ -78,7 +82,7 @@ class StoredMessages:
 
         Newer than a send under way, which must not count as having shown it.
         """
-        values = {"dirty": 1, "wanted_at": self._clock()}
+        values = {"dirty": 1, "wanted_at": _after(self._clock())}
         with self._db.write() as tx:
             tx.execute(update(messages).where(messages.c.key == key).values(**values))
 
@@ -88,24 +92,39 @@ class StoredMessages:
             tx.execute(update(messages).where(messages.c.key == key).values(dirty=0))
 
     @contextmanager
-    def sending(self, key: str, ttl: timedelta = timedelta(seconds=30)) -> Iterator[bool]:
+    def sending(self, key: str) -> Iterator[bool]:
         """Hold the right to send this message; False when another process is sending it.
 
         One sender at a time keeps an older content from arriving after a newer one. Whoever does
         not get it leaves the message dirty: the sender looks again before it lets go.
         """
-        sender, now = new_id(), self._clock()
-        free = or_(messages.c.sender.is_(None), messages.c.sender_until < now)
+        sender = new_id()
         mine = and_(messages.c.key == key, messages.c.sender == sender)
-        with self._db.write(durable=False) as tx:
-            claim = update(messages).where(messages.c.key == key, free)
-            taken = tx.execute(claim.values(sender=sender, sender_until=now + ttl)).rowcount == 1
+        taken = self._take(key, sender)
         try:
             yield taken
         finally:
             if taken:
                 with self._db.write(durable=False) as tx:
                     tx.execute(update(messages).where(mine).values(sender=None, sender_until=None))
+
+    def _take(self, key: str, sender: str) -> bool:
+        """A sender that died is replaced once it was seen to hold on for too long, by whatever clock."""
+        if self._claim(key, sender, messages.c.sender.is_(None)):
+            return True
+        stuck = self._stuck()
+        return bool(stuck) and self._claim(key, sender, messages.c.sender.in_(stuck))
+
+    def _claim(self, key: str, sender: str, free: ColumnElement[bool]) -> bool:
+        values = {"sender": sender, "sender_until": self._clock() + SENDING}
+        with self._db.write(durable=False) as tx:
+            claim = update(messages).where(messages.c.key == key, free).values(**values)
+            return tx.execute(claim).rowcount == 1
+
+    def _stuck(self) -> list[str]:
+        held = select(messages.c.sender).where(messages.c.dirty == 1, messages.c.sender.is_not(None))
+        with self._db.read() as tx:
+            return self._watch.over(tx.execute(held).scalars())
 
     def lost(self, key: str) -> None:
         """Somebody deleted the message: the next send posts it anew."""
@@ -127,6 +146,12 @@ class StoredMessages:
         with self._db.read() as tx:
             row = tx.execute(select(messages).where(condition)).one_or_none()
         return _stored(row) if row else None
+
+
+def _after(now: datetime) -> Any:
+    """The present, or just after the content that is there: the order stands though a clock goes back."""
+    after = messages.c.wanted_at + literal(1, BigInteger)
+    return case((messages.c.wanted_at < now, literal(now, Instant)), else_=after)
 
 
 def _stored(row: Row[Any]) -> StoredMessage:

@@ -16,6 +16,8 @@ from limits.strategies import FixedWindowRateLimiter
 from bot.core.errors import ConfigError
 from bot.core.settings import LimitSettings
 
+_ROUNDED = 2  # seconds by which the end of a window is rounded up
+
 
 class Rate:
     """One limit, e.g. 600 a minute; none when the setting is empty."""
@@ -30,7 +32,12 @@ class Rate:
         if self._item is None or self._limiter.hit(self._item, self._name, *key):
             return 0
         ends = self._limiter.get_window_stats(self._item, self._name, *key).reset_time
-        return max(1, math.ceil(ends - time.time()))
+        seconds = max(1, math.ceil(ends - time.time()))
+        if seconds <= self._item.get_expiry() + _ROUNDED:
+            return seconds
+        # The window lies in the future: the clock went back, and nobody is to wait until it has caught up.
+        self._limiter.clear(self._item, self._name, *key)
+        return 0 if self._limiter.hit(self._item, self._name, *key) else seconds
 
     def headers(self, *key: str) -> dict[str, str]:
         if self._item is None:

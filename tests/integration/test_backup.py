@@ -8,7 +8,7 @@ import secrets
 import sqlite3
 import tarfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -28,10 +28,14 @@ from bot.core import backup_state
 from bot.core.audit import Audit
 from bot.core.backup_state import BackupState
 from bot.core.database import Database
-from bot.core.errors import ConfigError, Permanent
+from bot.core.errors import ConfigError, Permanent, Transient
+from bot.core.events import NewEvent, new_id
+from bot.core.inbox import Inbox, Lease
 from bot.core.memory import Records
 from bot.core.service_ledger import ServiceLedger
 from bot.core.settings import Settings
+from bot.core.tables import schedules
+from bot.supervisor.data_dir import locked
 from bot.testing import Clock
 
 pytestmark = pytest.mark.integration
@@ -148,6 +152,54 @@ def test_a_restore_overwrites_nothing(site: Site) -> None:
     archive = site.backups().create()
     with pytest.raises(ConfigError, match="overwrites nothing"):
         site.backups().restore(archive)
+
+
+def test_a_running_product_is_not_restored_into(site: Site, elsewhere: Callable[[], Site]) -> None:
+    archive, other = site.backups().create(), elsewhere()
+    if site.settings.database_url.startswith("postgresql"):
+        with other.db.read(), pytest.raises(ConfigError, match="product is running: 1 connections"):
+            other.backups().restore(archive)
+    else:
+        with (
+            locked(other.settings.data_dir),
+            pytest.raises(ConfigError, match="Another `signalbox up` is using"),
+        ):
+            other.backups().restore(archive)
+    other.db.close()
+    other.backups().restore(archive)
+
+
+def test_what_was_open_then_is_set_aside_and_no_planned_time_is_made_up_for(
+    site: Site, elsewhere: Callable[[], Site]
+) -> None:
+    inbox = Inbox(site.db, site.clock)
+    new = [NewEvent("test", "k", "s", b"{}", serial="one", runs=(("toy.run", "io"),)) for _ in range(3)]
+    inbox.put_many(new)
+    done = inbox.lease(f"{new[0].id}-0", "w", timedelta(minutes=1))
+    assert isinstance(done, Lease)
+    inbox.done(done)
+    assert isinstance(inbox.lease(f"{new[1].id}-0", "w", timedelta(minutes=1)), Lease)
+    with site.db.write() as tx:
+        tx.execute(schedules.insert().values(handler="toy.daily", last_due_at=site.clock(), paused=0))
+    archive = site.backups().create()
+    site.clock.advance(timedelta(hours=10))
+    other = elsewhere()
+    other.backups().restore(archive)
+    restored = Inbox(other.db, site.clock)
+    assert restored.open_counts() == {"pending": 0, "leased": 0, "dead": 2}
+    assert all("may have been done since" in (run.error or "") for run in restored.runs(status="dead"))
+    with other.db.read() as tx:
+        assert tx.execute(schedules.select()).one().last_due_at == site.clock()
+    after = replace(new[0], id=new_id())
+    restored.put(after)
+    assert isinstance(restored.lease(f"{after.id}-0", "w", timedelta(minutes=1)), Lease)
+
+
+def test_an_emptied_database_sends_senders_away(database_url: str) -> None:
+    db = Database(database_url)
+    with pytest.raises(Transient, match="tried again"):
+        Inbox(db).put(NewEvent("test", "k", "s", b"{}"))
+    db.close()
 
 
 def test_verify_restores_checks_and_records(site: Site) -> None:

@@ -46,7 +46,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def inbox(db: Database, clock: Clock) -> Inbox:
-    return Inbox(db, clock)
+    return Inbox(db, clock, TTL)
 
 
 def event(

@@ -90,12 +90,15 @@ def test_one_process_sends_a_message_at_a_time(db: Database) -> None:
 
 
 def test_a_dead_senders_word_runs_out(db: Database) -> None:
-    now = datetime(2026, 11, 23, tzinfo=UTC)
-    stored = StoredMessages(db, lambda: now)
+    now = [datetime(2026, 11, 23, tzinfo=UTC)]
+    stored, other = StoredMessages(db, lambda: now[0]), StoredMessages(db, lambda: now[0])
     stored.want("k", "C", message("one"))
-    later = StoredMessages(db, lambda: now + timedelta(minutes=1))
-    with stored.sending("k"), later.sending("k") as taken:
-        assert taken
+    with stored.sending("k"):
+        with other.sending("k") as taken:
+            assert not taken
+        now[0] += timedelta(minutes=1)
+        with other.sending("k") as taken:
+            assert taken
 
 
 def test_what_is_written_together_counts_together(db: Database) -> None:

@@ -162,7 +162,10 @@ class World:
         return self.put("slack.action", click, "toy.press", user.id)
 
     def later(self, seconds: float = 700) -> None:
+        """The sweeper looks before and after."""
+        self.kernel.inbox.due()
         self.clock.now += timedelta(seconds=seconds)
+        self.kernel.inbox.due()
 
 
 @pytest.fixture

@@ -147,6 +147,7 @@ def test_the_sweeper_takes_over_from_a_dead_worker(world: World) -> None:
     assert isinstance(held, Lease)
     tasks.process(run_id)
     assert world.status(run_id) == "leased"
+    tasks.sweep()
     world.now += timedelta(seconds=121)
     tasks.sweep()
     assert world.enqueued == [run_id]
