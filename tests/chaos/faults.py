@@ -11,6 +11,7 @@ import secrets
 import shutil
 import signal
 import sqlite3
+import struct
 import subprocess
 import sys
 import threading
@@ -78,6 +79,32 @@ class Postgres:
         shutil.rmtree(self.base, ignore_errors=True)
 
 
+class Clock:
+    """The time of day of all processes that were started with its environment."""
+
+    def __init__(self, folder: Path, hours: int = 0) -> None:
+        self._file = folder / f"clock-{secrets.token_hex(4)}"
+        self._library = folder / "clock.so"
+        if not self._library.exists():
+            source = Path(__file__).with_name("clock.c")
+            argv = ["cc", "-shared", "-fPIC", "-O1", "-o", str(self._library), str(source)]
+            subprocess.run(argv, check=True)
+        self.set(hours)
+
+    @staticmethod
+    def is_possible() -> bool:
+        return sys.platform == "linux" and shutil.which("cc") is not None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {"LD_PRELOAD": str(self._library), "CHAOS_CLOCK": str(self._file)}
+
+    def set(self, hours: int) -> None:
+        """In place: the processes have the file mapped into their memory."""
+        with self._file.open("r+b" if self._file.exists() else "wb") as file:
+            file.write(struct.pack("=q", hours * 3600))
+
+
 @dataclass
 class Chaos:
     """The product under attack, and the dice."""
@@ -85,6 +112,7 @@ class Chaos:
     product: Product
     draw: random.Random
     postgres: Postgres | None = None
+    clock: Clock | None = None
     worker_kills: int = 6
     kills: int = 0
     helpers: list[subprocess.Popen[bytes]] = field(default_factory=list)
@@ -205,9 +233,28 @@ def webhook(key: str, event: str) -> bytes:
     return json.dumps({"webhookEvent": event, "timestamp": 1, "issue": issue}).encode()
 
 
+def clock_jumps(chaos: Chaos) -> None:
+    """The machine's clock goes wrong by hours, in both directions, and is put right."""
+    if chaos.clock:
+        for hours in (3, -6, 0):
+            chaos.clock.set(hours)
+            chaos.pause(2, 4)
+
+
+def a_worker_with_a_wrong_clock(chaos: Chaos) -> None:
+    """Another machine, whose clock is hours off for good."""
+    if not chaos.clock:
+        return
+    argv = [sys.executable, "-m", "bot", "worker", "--queues", "interactive,control,io", "--processes", "2"]
+    wrong = Clock(chaos.product.data.parent, chaos.draw.choice([3, -3]))
+    env = chaos.environment() | wrong.environment
+    chaos.helpers.append(
+        subprocess.Popen(argv, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    )
+
+
 def two_schedulers(chaos: Chaos) -> None:
-    state = chaos.product.data / "second-beat"
-    argv = [sys.executable, "-m", "bot", "beat", "--state", str(state)]
+    argv = [sys.executable, "-m", "bot", "beat"]
     chaos.helpers.append(
         subprocess.Popen(argv, env=chaos.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     )
@@ -223,8 +270,9 @@ def poison(chaos: Chaos) -> None:
             )
 
 
+# What goes on by itself once it was started.
+ONCE: tuple[Fault, ...] = (two_schedulers, a_worker_with_a_wrong_clock)
 FAULTS: tuple[Fault, ...] = (
-    two_schedulers,
     workers_killed,
     web_killed_in_mid_request,
     redis_killed_with_its_data,
@@ -235,4 +283,5 @@ FAULTS: tuple[Fault, ...] = (
     jira_in_trouble,
     deliveries_doubled_late_and_out_of_order,
     poison,
+    clock_jumps,
 )
