@@ -88,10 +88,14 @@ class Database:
             yield connection
 
     def migrate(self) -> None:
-        """Bring the schema to the newest version; a new installation's folder is made."""
+        """Bring the schema to the newest version; a new installation's folder is made.
+
+        A newer version's schema is left as it is: migrations only add, so this version works with it too,
+        while the processes of both stand side by side.
+        """
         if self.engine.url.get_backend_name() == "sqlite" and self.engine.url.database:
             Path(self.engine.url.database).parent.mkdir(parents=True, exist_ok=True)
-        if self.is_newest():
+        if self._revision() >= newest_revision():
             return
         # Alembic costs a tenth of a start and 8 MiB, and hardly any start has something to migrate.
         from alembic import command as alembic  # noqa: PLC0415
@@ -106,11 +110,14 @@ class Database:
 
     def is_newest(self) -> bool:
         """Whether the schema is the one that this program works with."""
+        return self._revision() == newest_revision()
+
+    def _revision(self) -> str:
+        """The schema's, empty before the first."""
         with self.read() as connection:
             if not inspect(connection).has_table("alembic_version"):
-                return False
-            present = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
-        return bool(present == newest_revision())
+                return ""
+            return str(connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() or "")
 
     def close(self) -> None:
         self.engine.dispose()

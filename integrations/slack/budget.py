@@ -92,11 +92,24 @@ class Budget:
         for item, names in items:
             stats = limiter.get_window_stats(item, *names)
             if stats.remaining <= item.amount * RESERVE[priority]:
-                return max(0.05, stats.reset_time - time.time())
+                return _until(limiter, item, names, stats.reset_time)
         for item, names in items:
             if not limiter.hit(item, *names):
-                return max(0.05, limiter.get_window_stats(item, *names).reset_time - time.time())
+                return _until(limiter, item, names, limiter.get_window_stats(item, *names).reset_time)
         return 0.0
+
+
+def _until(
+    limiter: MovingWindowRateLimiter, item: RateLimitItem, names: tuple[str, ...], reset_time: float
+) -> float:
+    """Seconds until a window has room. One that ends too far off was filled by a clock that has gone back since,
+    or by another's that is ahead: it is forgotten, for Slack itself counts right.
+    """
+    wait = reset_time - time.time()
+    if wait > item.get_expiry() + _POLL_SECONDS + 1:
+        limiter.clear(item, *names)
+        return _POLL_SECONDS
+    return max(_POLL_SECONDS, wait)
 
 
 class _Counts:

@@ -117,6 +117,16 @@ class Chaos:
     kills: int = 0
     helpers: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
+    @property
+    def database_url(self) -> str:
+        return self.postgres.url if self.postgres else f"sqlite:///{self.product.data / 'signalbox.db'}"
+
+    def is_up(self) -> bool:
+        try:
+            return self.product.http.get(f"{self.product.url}/api/health").status_code == 200
+        except httpx2.TransportError:
+            return False
+
     def secret(self, name: str) -> str:
         return str(json.loads((self.product.data / "secrets.json").read_text())[name])
 
@@ -254,7 +264,7 @@ def a_worker_with_a_wrong_clock(chaos: Chaos) -> None:
 
 
 def two_schedulers(chaos: Chaos) -> None:
-    argv = [sys.executable, "-m", "bot", "beat"]
+    argv = [sys.executable, "-m", "bot", "beat", "--state", str(chaos.product.data / "second-beat")]
     chaos.helpers.append(
         subprocess.Popen(argv, env=chaos.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     )

@@ -6,61 +6,23 @@ SIGNALBOX_CHAOS_SEED repeats a run, SIGNALBOX_CHAOS_KILLS says for how long.
 
 from __future__ import annotations
 
-import os
-import random
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-import httpx2
 import pytest
 
 from bot.core.audit import Audit
 from bot.core.database import Database
 from bot.core.inbox import Inbox
 from tests.chaos import load as loads
-from tests.chaos.faults import FAULTS, ONCE, Chaos, Clock, Postgres
-from tests.conftest import _postgres_bin, wait_until
-from tests.e2e.product import Product
+from tests.chaos.conftest import KILLS
+from tests.chaos.faults import FAULTS, ONCE, Chaos
+from tests.conftest import wait_until
 
-KILLS = int(os.environ.get("SIGNALBOX_CHAOS_KILLS", "0"))  # noqa: TID251  # about the test run
-SEED = int(os.environ.get("SIGNALBOX_CHAOS_SEED", "7"))  # noqa: TID251
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(420 + 6 * KILLS)]
-# Kills make leases run out; short ones keep the test short. The limits only have to be consistent.
-FAST = {
-    "SIGNALBOX_WORKERS__LEASE_SECONDS": "8",
-    "SIGNALBOX_WORKERS__SOFT_TIME_LIMIT": "6",
-    "SIGNALBOX_WORKERS__HARD_TIME_LIMIT": "7",
-    "SIGNALBOX_WORKERS__SWEEP_SECONDS": "1",
-    "SIGNALBOX_WORKERS__MAX_ATTEMPTS": "30",
-    "SIGNALBOX_LIMITS__PERSON": "",
-}
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def chaos(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Chaos]:
-    if request.param == "postgresql" and _postgres_bin() is None:
-        pytest.skip("PostgreSQL is not installed; `apt-get install postgresql` to run this test.")
-    postgres = Postgres() if request.param == "postgresql" else None
-    clock = Clock(tmp_path) if Clock.is_possible() else None
-    env = FAST | ({"DATABASE_URL": postgres.url} if postgres else {}) | (clock.environment if clock else {})
-    product = Product(tmp_path / "data", **env).start()
-    product.http = httpx2.Client(timeout=30)
-    product.page(
-        "POST", "slack/limits", enabled=False
-    )  # the stand-in's minute-long limits are another matter
-    made = Chaos(product, random.Random(SEED), postgres, clock, worker_kills=40 if KILLS else 6)
-    yield made
-    for helper in made.helpers:
-        helper.terminate()
-        helper.wait(20)
-    if product.process.poll() is None:
-        product.stop()
-    if postgres:
-        postgres.remove()
 
 
 def test_every_acknowledged_delivery_is_accounted_for(chaos: Chaos) -> None:
@@ -77,11 +39,10 @@ def test_every_acknowledged_delivery_is_accounted_for(chaos: Chaos) -> None:
             rounds += 1
     finally:
         load.finish()
-    wait_until(lambda: is_up(chaos.product), 90, "the web process")
+    wait_until(chaos.is_up, 90, "the web process")
     loads.press(chaos.product)
     loads.settle(chaos.product, load)
-    url = chaos.postgres.url if chaos.postgres else f"sqlite:///{chaos.product.data / 'signalbox.db'}"
-    made = loads.account(chaos.product, load, url)
+    made = loads.account(chaos.product, load, chaos.database_url)
     print(
         f"\n{chaos.kills} processes killed in {rounds} rounds; {len(load.acknowledged)} commands and "
         f"{len(load.tickets)} tickets, {made.refused} refused at once; runs {dict(made.runs)}; dead letters {len(made.dead)}"
@@ -89,13 +50,6 @@ def test_every_acknowledged_delivery_is_accounted_for(chaos: Chaos) -> None:
     assert made.problems == []
     assert len(load.acknowledged) > 50
     assert chaos.product.stop() == 0
-
-
-def is_up(product: Product) -> bool:
-    try:
-        return product.http.get(f"{product.url}/api/health").status_code == 200
-    except httpx2.TransportError:
-        return False
 
 
 WRITER = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import pytest
@@ -89,3 +90,13 @@ def test_without_redis_a_worker_counts_for_itself() -> None:
     budget.block("views.open", 30)
     with pytest.raises(Throttled):
         budget.take("views.open", priority="high")
+
+
+def test_a_clock_that_goes_back_uses_up_nobodys_budget(
+    worker: Callable[..., Budget], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    budget, real = worker(), time.time
+    monkeypatch.setattr(time, "time", lambda: real() + 10_800)
+    take_all(budget, "conversations.list")
+    monkeypatch.setattr(time, "time", real)
+    budget.take("conversations.list", priority="high")
