@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from bot.console.routes import SignInNeeded, sign_in_page
@@ -17,6 +20,35 @@ log = structlog.get_logger()
 def problem(status: int, title: str, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
     body = {"type": "about:blank", "status": status, "title": title, "detail": detail}
     return JSONResponse(body, status, headers=headers, media_type="application/problem+json")
+
+
+class Problem(BaseModel):
+    """RFC 9457."""
+
+    type: str
+    status: int
+    title: str
+    detail: str
+
+
+_MEANING = {
+    400: "The body can't be read.",
+    401: "No token, or one that does not hold.",
+    403: "The token's scope is too low.",
+    404: "There is no such thing.",
+    405: "There is no such method here.",
+    413: "The body is too large.",
+    422: "A parameter is not as described.",
+    429: "Too many requests; Retry-After says when to come back.",
+    499: "The caller hung up.",
+    503: "Not now; Retry-After says when to come back.",
+}
+_PROBLEM = {"application/problem+json": {"schema": Problem.model_json_schema()}}
+
+
+def described(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """For the OpenAPI page: the refusals that a route may answer with."""
+    return {status: {"description": _MEANING[status], "content": _PROBLEM} for status in statuses}
 
 
 def install(app: FastAPI) -> None:

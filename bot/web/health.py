@@ -18,15 +18,20 @@ from bot.core.kernel import Kernel
 from bot.core.ports import Health
 from bot.core.registry import PluginStatus
 from bot.web.churn import Churn
+from bot.web.errors import described
 from bot.web.nlp import Nlp
 
 OLDEST_PENDING_LIMIT = 60.0
 OK = Health()
+DOWN: dict[int | str, dict[str, Any]] = {
+    503: {"description": "It can't take deliveries, or does not answer; the body says why."}
+}
 log = structlog.get_logger()
 
 
 def health_router(kernel: Kernel, nlp: Nlp, churn: Churn) -> APIRouter:
-    router = APIRouter(tags=["health"])
+    router = APIRouter(tags=["health"], responses=DOWN)
+    of_a_plugin = described(404)
 
     @router.get("/api/health", summary="Can this node take deliveries, and are they being worked on?")
     def health() -> JSONResponse:
@@ -36,11 +41,19 @@ def health_router(kernel: Kernel, nlp: Nlp, churn: Churn) -> APIRouter:
     def system() -> JSONResponse:
         return _answer(_system(kernel) | _plugins(kernel))
 
-    @router.get("/api/nlp/health", summary="Is tagging loaded, and does classification answer?")
+    @router.get(
+        "/api/nlp/health",
+        summary="Is tagging loaded, and does classification answer?",
+        responses=of_a_plugin,
+    )
     async def tagging() -> JSONResponse:
         return _answer({"autotag": _plugin(kernel, "autotag"), "classify": await nlp.health()})
 
-    @router.get("/api/churn/health", summary="Are churn digests loaded, and does scoring answer?")
+    @router.get(
+        "/api/churn/health",
+        summary="Are churn digests loaded, and does scoring answer?",
+        responses=of_a_plugin,
+    )
     async def scoring() -> JSONResponse:
         return _answer({"churn-digest": _plugin(kernel, "churn-digest"), "score": await churn.health()})
 

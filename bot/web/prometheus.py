@@ -17,7 +17,12 @@ log = structlog.get_logger()
 def metrics_router(kernel: Kernel) -> APIRouter:
     router = APIRouter(tags=["health"])
 
-    @router.get("/metrics", summary="Prometheus metrics of all processes of this node.")
+    @router.get(
+        "/metrics",
+        summary="Prometheus metrics of all processes of this node.",
+        response_class=Response,
+        responses={200: {"content": {CONTENT_TYPE_LATEST.partition(";")[0]: {"schema": {"type": "string"}}}}},
+    )
     def prometheus() -> Response:
         _measure(kernel)
         return Response(generate_latest(metrics.node_registry()), media_type=CONTENT_TYPE_LATEST)

@@ -102,8 +102,8 @@ class Budget:
 def _until(
     limiter: MovingWindowRateLimiter, item: RateLimitItem, names: tuple[str, ...], reset_time: float
 ) -> float:
-    """Seconds until a window has room. One that ends too far off was filled by a clock that has gone back since,
-    or by another's that is ahead: it is forgotten, for Slack itself counts right.
+    """Seconds until a window has room. One that ends too far off was filled by a clock that has gone back
+    since, or by another's that is ahead: it is forgotten, for Slack itself counts right.
     """
     wait = reset_time - time.time()
     if wait > item.get_expiry() + _POLL_SECONDS + 1:
