@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 .DEFAULT_GOAL := help
-.PHONY: help run train-deps test chaos check bench bench-load fmt sbom lock clean
+.PHONY: help run train-deps test chaos fuzz check bench bench-load fmt sbom lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,6 +18,9 @@ test: $(VENV)/.dev ## Install what is needed, check style, types and imports, ru
 
 chaos: $(VENV)/.dev ## Kill and break things until 1,000 processes died; nothing may be lost or doubled
 	SIGNALBOX_CHAOS_KILLS=$${KILLS:-1000} $(BIN)/python -m pytest -s tests/chaos $(ARGS)
+
+fuzz: $(VENV)/.dev ## Fuzz every parser of what strangers send, guided by coverage (FUZZ_SECONDS=300)
+	SIGNALBOX_FUZZ_SECONDS=$${FUZZ_SECONDS:-300} $(BIN)/python -m pytest -s tests/fuzz --timeout=0 $(ARGS)
 
 check: $(VENV)/.dev ## Style, types and import contracts only
 	$(BIN)/ruff format --check .

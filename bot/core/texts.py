@@ -34,13 +34,14 @@ def storable_json(value: Any) -> str:
     """As JSON, ASCII only; texts within it as `storable` makes them."""
     written = json.dumps(value)
     if _SUSPECT.search(written):  # also true for a whole pair of surrogates, which is kept
-        return json.dumps(_cleaned(json.loads(written)))
+        return json.dumps(storable_value(json.loads(written)))
     return written
 
 
-def _cleaned(value: Any) -> Any:
+def storable_value(value: Any) -> Any:
+    """What JSON was read into, each text in it as `storable` makes it."""
     if isinstance(value, str):
         return storable(value)
     if isinstance(value, dict):
-        return {storable(key): _cleaned(inner) for key, inner in value.items()}
-    return [_cleaned(inner) for inner in value] if isinstance(value, list) else value
+        return {storable(key): storable_value(inner) for key, inner in value.items()}
+    return [storable_value(inner) for inner in value] if isinstance(value, list) else value

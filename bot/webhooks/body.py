@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from starlette.requests import ClientDisconnect
 
 from bot.core.errors import BadDelivery
+from bot.core.texts import storable_value
 
+_SUSPECT = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 MAX_DEPTH = 64
 MAX_CONTAINERS = 100_000
 
@@ -45,6 +48,9 @@ def json_object(body: bytes) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise BadDelivery(f"The body is JSON but a {type(data).__name__}, not an object.")
     _refuse_monsters(body, data)
+    if _SUSPECT.search(body):  # what handlers write down again must be text
+        cleaned: dict[str, Any] = storable_value(data)
+        return cleaned
     return data
 
 

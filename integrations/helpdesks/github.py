@@ -115,7 +115,8 @@ def _login(data: dict[str, Any], name: str) -> str:
 
 def ticket_of(issue: dict[str, Any], key: str) -> Ticket:
     """An issue as the API and the webhooks give it."""
-    labels = issue.get("labels") or []
+    found = issue.get("labels")
+    labels = found if isinstance(found, list) else []
     return Ticket(
         system="github",
         key=key,

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from starlette.requests import ClientDisconnect
 
 from bot.core.errors import BadDelivery
+from bot.core.events import Hook
 from bot.webhooks.body import json_object, read_limited
 
 pytestmark = pytest.mark.unit
@@ -88,3 +89,10 @@ def test_anything_else_is_malformed(body: bytes) -> None:
 def test_no_bytes_break_the_reader(body: bytes) -> None:
     with suppress(BadDelivery):
         assert isinstance(json_object(body), dict)
+
+
+def test_half_characters_and_nul_become_replacement_characters() -> None:
+    """Found by fuzzing: a handler that wrote such a text down again as JSON failed for good."""
+    read = json_object(b'{"\\ud800": ["\\uDFFF a \\u0000", "\\ud83d\\ude00"]}')
+    assert read == {"\ufffd": ["\ufffd a \ufffd", "\U0001f600"]}
+    assert Hook(name="deploys", data=read).model_dump_json()
