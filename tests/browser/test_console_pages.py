@@ -12,6 +12,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
 from bot.console.sign_in import Links
+from plugins.anomaly_watch import AnomalyWatch
 from plugins.daily_digest import DailyDigest
 from tests.conftest import free_port, wait_until
 from tests.integration.web_kit import Listener, Web, jira_body, jira_headers, web
@@ -35,7 +36,12 @@ class Site:
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     file: Path = tmp_path_factory.mktemp("console") / "c.db"
-    with web(f"sqlite:///{file}", Listener(Listener.Config()), DailyDigest(DailyDigest.Config())) as running:
+    plugins = (
+        Listener(Listener.Config()),
+        DailyDigest(DailyDigest.Config()),
+        AnomalyWatch(AnomalyWatch.Config()),
+    )
+    with web(f"sqlite:///{file}", *plugins) as running:
         port = free_port()
         server = uvicorn.Server(uvicorn.Config(running.app, port=port, log_config=None, lifespan="off"))
         thread = threading.Thread(target=server.run, daemon=True)
@@ -59,7 +65,9 @@ def _signed_in(browser: Browser, site: Site, **options: object) -> Page:
 def test_axe_finds_nothing_serious(browser: Browser, site: Site, scheme: str) -> None:
     page = _signed_in(browser, site, color_scheme=scheme)
     for path in PAGES:
-        page.goto(site.url + path)
+        answer = page.goto(site.url + path)
+        assert answer is not None, path
+        assert answer.ok, path
         found = Axe().run(page).response["violations"]
         assert [v["id"] for v in found if v["impact"] in {"serious", "critical"}] == [], path
     page.context.close()

@@ -85,8 +85,9 @@ def test_a_group_that_ended_in_the_storm_and_fires_after_it_is_shown(kit: Kit) -
     burst(kit, 8)
     kit.alerts.set([])
     poll(kit, minutes=2)
+    assert "3 ended meanwhile" in summary(kit).text
     fires(kit, "Fault7", service="s7", severity="warning")
-    poll(kit)
+    poll(kit, seconds=30)
     assert "Fault7" in titled(kit, "Fault7").text
 
 
