@@ -26,6 +26,7 @@ NAMES = (
     "churn_leaks",
     "anomaly_nab",
     "anomaly_speed",
+    "anomaly_live",
     "inbox_growth",
     "load",
 )

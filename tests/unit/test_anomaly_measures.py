@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ml.anomaly.labelled import Labelled
-from ml.anomaly.measures import events, vus_pr
+from ml.anomaly.measures import by_row, events, vus_pr
 from plugins.anomaly_watch.cli import app
 
 pytestmark = pytest.mark.unit
@@ -34,6 +34,16 @@ def test_events_count_windows_and_alerts_not_points() -> None:
     assert (found.recall, found.precision) == (0.5, pytest.approx(2 / 3))
     assert found.delay == 10
     assert found.false_a_day == pytest.approx(1 / (file.days * (1 - 86 / 576)))
+
+
+def test_by_rows_a_detector_that_says_nothing_is_accurate_too() -> None:
+    file = series()
+    silent = by_row([file], {file.name: marked() > 0})
+    rows = 2 * DAY - 86
+    assert (silent.accuracy, silent.false_positive_rate) == (pytest.approx(1 - 40 / rows), 0)
+    loud = by_row([file], {file.name: marked(310, 200) > 0})
+    assert loud.accuracy == silent.accuracy
+    assert loud.false_positive_rate == pytest.approx(1 / (rows - 40))
 
 
 def test_vus_pr_is_1_for_the_windows_themselves_and_low_for_noise() -> None:
