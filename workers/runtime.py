@@ -6,6 +6,8 @@ import os
 import socket
 from dataclasses import dataclass
 
+from celery.exceptions import SoftTimeLimitExceeded
+
 from bot.core import metrics
 from bot.core.kernel import Kernel, build_kernel
 from bot.core.runner import Runner, RunResult
@@ -36,7 +38,8 @@ def start(settings: Settings) -> None:
         _measure(result)
         breakers.note(result)
 
-    _current[:] = [Runtime(kernel, Runner(kernel, owner, observe, breakers.postponed), breakers, queue)]
+    runner = Runner(kernel, owner, observe, breakers.postponed, overdue=(SoftTimeLimitExceeded,))
+    _current[:] = [Runtime(kernel, runner, breakers, queue)]
 
 
 def current() -> Runtime:

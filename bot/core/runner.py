@@ -44,6 +44,7 @@ class Runner:
     owner: names this worker process in leases.
     observe: told about every run that was worked on.
     postponed: how long a plugin's runs should wait because it keeps failing; None when it is well.
+    overdue: what interrupts a handler that takes longer than `workers.soft_time_limit`.
     """
 
     def __init__(
@@ -53,12 +54,14 @@ class Runner:
         observe: Callable[[RunResult], None] = lambda _: None,
         postponed: Callable[[str], timedelta | None] = lambda _: None,
         draw: random.Random | None = None,
+        overdue: tuple[type[Exception], ...] = (),
     ) -> None:
         self._kernel = kernel
         self._owner = owner
         self._observe = observe
         self._postponed = postponed
         self._draw = draw or random.Random()  # noqa: S311  # jitter, not a secret
+        self._overdue = overdue
         self._ttl = timedelta(seconds=kernel.settings.workers.lease_seconds)
         self._clicks = ClickGate(kernel)
 
@@ -103,10 +106,20 @@ class Runner:
                 return self._left_out(lease, handler)
             self._kernel.switches.check(handler.plugin, payload)
             self._call(handler, payload, context)
+        except self._overdue:
+            return self._failed(lease, context, self._interrupted(lease))
         except Exception as exc:  # noqa: BLE001  # the one place where any fault of a handler becomes an outcome
             return self._failed(lease, context, exc)
         self._wake(self._kernel.inbox.done(lease))
         return "done", ""
+
+    def _interrupted(self, lease: Lease) -> Transient:
+        """Whom it asked may have been slow, so it goes on later, after its recorded steps."""
+        limit = self._kernel.settings.workers.soft_time_limit
+        return Transient(
+            f"{lease.handler} was interrupted after {limit:g} s (workers.soft_time_limit). If it happens "
+            "again, look for a slow neighbour in the log, or let the handler do less in one run."
+        )
 
     def _left_out(self, lease: Lease, handler: Handler) -> tuple[Outcome, str]:
         """A tick that nobody wants any more is not made up for later."""

@@ -13,21 +13,28 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 Around = Callable[[Request, Handler], Awaitable[Response]]
 
 
+_DOES = ("status", "delay_seconds", "answer_delay_seconds", "drop_after", "half_body")
+
+
 class Fault(BaseModel):
     path_prefix: str
     """Below the stand-in's mount point, e.g. `/rest/api/3/issue`."""
     method: str | None = None
     status: int | None = Field(default=None, ge=400, le=599)
     delay_seconds: float = Field(default=0.0, ge=0.0, le=300.0)
+    answer_delay_seconds: float = Field(default=0.0, ge=0.0, le=300.0)
+    """Do the work at once and answer late, perhaps when the caller has given up."""
     drop_after: bool = False
     """Do the work, then cut the connection: the caller cannot know that it was done."""
+    half_body: bool = False
+    """Do the work, then cut the connection in the middle of the answer."""
     retry_after: int | None = Field(default=None, ge=0)
     times: int = Field(default=1, ge=1)
 
     @model_validator(mode="after")
     def does_something(self) -> "Fault":
-        if self.status is None and not self.delay_seconds and not self.drop_after:
-            raise ValueError("A fault needs a status, a delay_seconds or drop_after, or it would do nothing.")
+        if not any(getattr(self, name) for name in _DOES):
+            raise ValueError(f"A fault needs one of {', '.join(_DOES)}, or it would do nothing.")
         return self
 
     def hits(self, method: str, path: str) -> bool:
@@ -74,7 +81,15 @@ class Faults:
         if fault.status is not None:
             return answer(fault)
         response = await work(request)
-        return CutConnection() if fault.drop_after else response
+        await asyncio.sleep(fault.answer_delay_seconds)
+        return cut(response, drop=fault.drop_after, half=fault.half_body)
+
+
+def cut(response: Response, *, drop: bool, half: bool) -> Response:
+    """What a caller gets of an answer whose connection breaks."""
+    if drop:
+        return CutConnection()
+    return HalfBody(bytes(response.body)) if half else response
 
 
 class CutConnection(Response):
@@ -83,6 +98,18 @@ class CutConnection(Response):
     async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         headers = [(b"content-length", b"1024"), (b"connection", b"close")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
+
+
+class HalfBody(Response):
+    """Promises all of the answer, sends its first half, and has the server close the connection."""
+
+    def __init__(self, whole: bytes) -> None:
+        super().__init__(whole, headers={"connection": "close"})
+
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        half = bytes(self.body)[: len(self.body) // 2]
+        await send({"type": "http.response.body", "body": half, "more_body": True})
 
 
 def fault_routes(router: APIRouter, faults: Faults) -> None:

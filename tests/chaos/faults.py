@@ -20,6 +20,7 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import psycopg
@@ -193,27 +194,36 @@ def database_restarted(chaos: Chaos) -> None:
         chaos.postgres.start()
 
 
+LATE = {"answer_delay_seconds": 30}
+TROUBLES: tuple[dict[str, Any], ...] = (
+    {"status": 500},
+    {"status": 429, "retry_after": 1},
+    {"drop_after": True},
+    {"half_body": True},
+    {"delay_seconds": 3},
+    LATE,
+)
+
+
 def slack_in_trouble(chaos: Chaos) -> None:
-    for fault in (
-        {"method": "chat.postMessage", "status": 429, "retry_after": 1},
-        {"method": "chat.postMessage", "status": 500},
-        {"method": "chat.postMessage", "drop_after": True},
-        {"method": "chat.update", "drop_after": True},
-        {"method": "response_url", "status": 500},
-        {"method": "*", "delay_seconds": 3},
-    ):
-        chaos.product.http.post(f"{chaos.product.sandbox}/page/slack/faults", json=fault).raise_for_status()
+    for method in ("chat.postMessage", "chat.update", "response_url", "*"):
+        for trouble in TROUBLES:
+            body = {"method": method, **trouble}
+            chaos.product.http.post(
+                f"{chaos.product.sandbox}/page/slack/faults", json=body
+            ).raise_for_status()
         chaos.pause()
 
 
 def jira_in_trouble(chaos: Chaos) -> None:
-    for fault in (
-        {"status": 500},
-        {"status": 429, "retry_after": 1},
-        {"drop_after": True},
-        {"delay_seconds": 3},
-    ):
-        chaos.product.page("POST", "jira/faults", path_prefix="/rest/api/3/issue", times=2, **fault)
+    for trouble in TROUBLES:
+        chaos.product.page("POST", "jira/faults", path_prefix="/rest/api/3/issue", times=2, **trouble)
+        chaos.pause()
+
+
+def alertmanager_in_trouble(chaos: Chaos) -> None:
+    for trouble in TROUBLES:
+        chaos.product.page("POST", "alerts/faults", path_prefix="/api/v2", times=2, **trouble)
         chaos.pause()
 
 
@@ -291,6 +301,7 @@ FAULTS: tuple[Fault, ...] = (
     database_restarted,
     slack_in_trouble,
     jira_in_trouble,
+    alertmanager_in_trouble,
     deliveries_doubled_late_and_out_of_order,
     poison,
     clock_jumps,

@@ -47,6 +47,7 @@ def test_every_acknowledged_delivery_is_accounted_for(chaos: Chaos) -> None:
         f"\n{chaos.kills} processes killed in {rounds} rounds; {len(load.acknowledged)} commands and "
         f"{len(load.tickets)} tickets, {made.refused} refused at once; runs {dict(made.runs)}; dead letters {len(made.dead)}"
     )
+    print(*sorted({f"- {run.handler}: {run.error}"[:200] for run in made.dead}), sep="\n")
     assert made.problems == []
     assert len(load.acknowledged) > 50
     assert chaos.product.stop() == 0

@@ -244,9 +244,10 @@ def test_overload_is_transient_and_keeps_retry_after(faulty: Site, status: int) 
     assert error.retry_after == 9
 
 
-def test_a_silence_whose_answer_was_lost_is_found_not_repeated(faulty: Site) -> None:
+@pytest.mark.parametrize("lost", [{"drop_after": True}, {"half_body": True}])
+def test_a_silence_whose_answer_was_lost_is_found_not_repeated(faulty: Site, lost: dict[str, bool]) -> None:
     wanted = silence(faulty, "Lost", step_key=uuid4().hex)
-    plan(faulty, method="POST", drop_after=True)
+    plan(faulty, method="POST", **lost)
     error = failure(faulty.client.silence, **wanted)
     assert isinstance(error, Transient)
     assert error.__cause__ is not None

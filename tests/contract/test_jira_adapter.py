@@ -131,10 +131,11 @@ def test_a_comment_is_a_document_and_is_found_again_by_its_step(
     ]
 
 
+@pytest.mark.parametrize("lost", [{"drop_after": True}, {"half_body": True}])
 def test_a_comment_whose_answer_was_lost_is_found_not_repeated(
-    jira: JiraTickets, key: str, page: httpx2.Client, site: str
+    jira: JiraTickets, key: str, page: httpx2.Client, site: str, lost: dict[str, bool]
 ) -> None:
-    fault(page, method="POST", drop_after=True)
+    fault(page, method="POST", **lost)
     wanted = {"key": key, "text": "once", "step_key": step()}
     with pytest.raises(Transient):
         jira.comment(**wanted)

@@ -122,8 +122,11 @@ def test_what_slack_refuses_for_good_is_not_sent_for_ever(
 # --- calls that were cut off -------------------------------------------------------------------------
 
 
-def test_a_post_that_was_cut_off_is_found_by_its_step(chat: SlackChat, sandbox: Sandbox) -> None:
-    fault(sandbox, "chat.postMessage", drop_after=True)
+@pytest.mark.parametrize("lost", [{"drop_after": True}, {"half_body": True}])
+def test_a_post_that_was_cut_off_is_found_by_its_step(
+    chat: SlackChat, sandbox: Sandbox, lost: dict[str, bool]
+) -> None:
+    fault(sandbox, "chat.postMessage", **lost)
     with pytest.raises(Transient):
         chat.post(channel=GENERAL, message=HELLO, step_key="s1")
     found = chat.reconcile_post(channel=GENERAL, message=HELLO, step_key="s1")

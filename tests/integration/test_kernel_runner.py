@@ -197,6 +197,23 @@ def test_a_retry_replays_recorded_steps_and_repeats_no_effect(world: World) -> N
     assert Toy.calls == ["n"]
 
 
+class Overdue(Exception):
+    """As a worker interrupts a handler."""
+
+
+def test_a_handler_that_takes_too_long_goes_on_later(world: World) -> None:
+    runner = Runner(world.kernel, "w1", overdue=(Overdue,))
+    Toy.fault = staticmethod(failing(*[Overdue()] * 4))
+    run = world.event()
+    for _ in range(4):
+        found = runner.run(run)
+        assert found.outcome == "retried"
+        assert "toy.event was interrupted after 60 s (workers.soft_time_limit)" in found.error
+        world.later()
+    assert runner.run(run).outcome == "done"
+    assert len(world.chat.posts) == 1
+
+
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_a_worker_killed_around_a_call_doubles_nothing_and_loses_nothing(world: World, moment: str) -> None:
     setattr(world.chat, moment, failing(WorkerKilledError()))

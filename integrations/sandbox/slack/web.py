@@ -9,7 +9,6 @@ from urllib.parse import parse_qsl, quote
 from fastapi import APIRouter, Request, Response, WebSocket
 from fastapi.responses import JSONResponse, PlainTextResponse
 
-from integrations.sandbox.faults import CutConnection
 from integrations.sandbox.slack import seed
 from integrations.sandbox.slack.call import Call, SlackError, parse_json
 from integrations.sandbox.slack.desk import Desk
@@ -45,7 +44,7 @@ class WebApi:
             answer = refusal or self._answer(method, args)
         except SlackError as exc:
             answer = JSONResponse(exc.as_json())
-        return CutConnection() if fault is not None and fault.drop_after else answer
+        return await self._faults.answer(fault, answer)
 
     async def respond(self, token: str, request: Request) -> Response:
         fault = self._faults.take("response_url")
@@ -59,7 +58,7 @@ class WebApi:
             respond(self._desk, url, Call("response_url", await _arguments(request)))
         except SlackError as exc:
             return JSONResponse(exc.as_json(), status_code=400)
-        return CutConnection() if fault is not None and fault.drop_after else PlainTextResponse("ok")
+        return await self._faults.answer(fault, PlainTextResponse("ok"))
 
     async def upload(self, ticket: str, request: Request) -> Response:
         try:
