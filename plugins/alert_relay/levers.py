@@ -211,8 +211,8 @@ class Levers:
 
     # -- tickets -----------------------------------------------------------------------------------
 
-    def ticket(self, state: GroupState) -> None:
-        """File a ticket for the group, once."""
+    def ticket(self, state: GroupState, why: str = "") -> None:
+        """File a ticket for the group, once; `why` where no person asked for it."""
         if state.ticket is not None and not memory.is_noted(self._ctx, "ticket", state.key):
             self._ctx.reply(f"There is a ticket already: {state.ticket.key}, {state.ticket.url}")
             return
@@ -224,13 +224,16 @@ class Levers:
             self._ctx.tickets.create,
             project=self._config.ticket_project,
             summary=state.card.title,
-            description=_description(state, self._user, ticketing.address(self._ctx, state)),
+            description=_description(state, why or self._asked(state), ticketing.address(self._ctx, state)),
             labels=("alert",),
         )
         self._note("ticket", "alerts.ticket", state, {"by": self._user.id, "ticket": made.key})
         ticketing.link(self._ctx, state, made.key)
         found = TicketLink(key=made.key, url=made.url)
         self._desk.change(state.key, lambda known: policy.ticketed(known, found))
+
+    def _asked(self, state: GroupState) -> str:
+        return f"Asked for by {self._user.name or self._user.id} in {state.channel}."
 
 
 def _covers(matchers: Sequence[Matcher], state: GroupState) -> bool:
@@ -239,7 +242,7 @@ def _covers(matchers: Sequence[Matcher], state: GroupState) -> bool:
     return all(matcher.fits(own) for matcher in matchers)
 
 
-def _description(state: GroupState, user: User, message: str) -> str:
+def _description(state: GroupState, why: str, message: str) -> str:
     """What a reader of the ticket needs, and the way back to the alert."""
     found = state.card
     links = [f"{link.label}: {link.url}" for link in found.links]
@@ -252,6 +255,6 @@ def _description(state: GroupState, user: User, message: str) -> str:
         f"Alert group: {labels}" + (f", {state.incident}" if state.incident else ""),
         f"Message: {message}" if message else "",
         "\n".join(links),
-        f"Asked for by {user.name or user.id} in {state.channel}.",
+        why,
     ]
     return "\n\n".join(part for part in parts if part)

@@ -200,7 +200,7 @@ def _line_text(state: GroupState, entry: Line) -> Markup:
     if entry.kind == "ticket":
         ticket = state.ticket
         shown = link(ticket.url, ticket.key) if ticket else entry.text
-        return md(":ticket: {} created {}", mention(entry.by), shown)
+        return md(":ticket: {} created {}", mention(entry.by) if entry.by else "Signalbox", shown)
     if entry.kind == "escalated":
         why = md("asked by {}", mention(entry.by)) if entry.by else "nobody has acknowledged it"
         return md(

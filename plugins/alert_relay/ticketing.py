@@ -7,7 +7,7 @@ from bot.plugin import Context
 from plugins.alert_relay import words
 from plugins.alert_relay.state import GroupState
 
-LINK, NEWS = "alert.ticket-link", "alert.ticket-news"
+LINK, NEWS, WANTED = "alert.ticket-link", "alert.ticket-news", "alert.ticket-wanted"
 
 
 def address(ctx: Context, state: GroupState) -> str:
@@ -26,6 +26,12 @@ def link(ctx: Context, state: GroupState, ticket: str) -> None:
     if state.ref is not None:
         data = {"ticket": ticket, "title": state.card.title, "ref": state.ref.model_dump(mode="json")}
         ctx.emit(LINK, data, subject=ticket)
+
+
+def want(ctx: Context, state: GroupState, why: str) -> None:
+    """Have a ticket filed that no person asked for; the group's own one hears why, if it has one."""
+    data = {"key": state.key, "episode": state.episode, "why": why}
+    ctx.emit(WANTED, data, subject=state.key)
 
 
 def tell(ctx: Context, state: GroupState, fact: str) -> None:

@@ -749,6 +749,34 @@ def test_18_what_keeps_failing_runs_no_more_by_itself() -> None:
         assert any("did not help 2 times on checkout: a person has to look" in line for line in thread(kit))
 
 
+def test_18_what_keeps_failing_gets_a_ticket_once() -> None:
+    with kit_with(AUTO, ticket_project="SUP") as kit:
+        kit.command("/signalbox mitigations auto restart on", user="UANN")
+        for _ in range(2):
+            episode(kit)
+        fire(kit)
+        later(kit, 420)
+        [ticket] = kit.tickets.search("").tickets
+        assert "restart runs no more by itself" in ticket.description
+        assert "did not help 2 times on checkout: a person has to look" in ticket.description
+        assert any("Signalbox created" in line for line in thread(kit))
+
+
+def test_18_a_ticket_that_is_there_hears_of_it() -> None:
+    with kit_with(AUTO, ticket_project="SUP") as kit:
+        kit.command("/signalbox mitigations auto restart on", user="UANN")
+        for _ in range(2):
+            episode(kit)
+        kit.command("/signalbox mitigations auto restart off", user="UANN")
+        fire(kit)
+        kit.choose("More…", "ticket", user="UANN")
+        [ticket] = kit.tickets.search("").tickets
+        kit.command("/signalbox mitigations auto restart on", user="UANN")
+        later(kit, 420)
+        assert kit.tickets.search("").tickets == (ticket,)
+        assert any("runs no more by itself" in text for text in kit.tickets.comments(ticket.key))
+
+
 def test_18_a_person_may_still_run_it() -> None:
     with kit_with(AUTO) as kit:
         kit.command("/signalbox mitigations auto restart on", user="UANN")

@@ -1,12 +1,29 @@
-"""What a ticket is told of its alert group: the way to its message, its end, and that it fires again."""
+"""Tickets that a group needs without a person asking, and what a ticket is told of its group."""
 
 from __future__ import annotations
 
-from bot.plugin import Context, Errand, MessageRef, Permanent, on
-from plugins.alert_relay import ticketing
+from bot.plugin import Context, Errand, MessageRef, Permanent, User, on
+from plugins.alert_relay import memory, ticketing
+from plugins.alert_relay.config import AlertRelayConfig
+from plugins.alert_relay.levers import Levers
+
+_NOBODY = User(id="", name="Signalbox")
 
 
 class TicketHandlers:
+    config: AlertRelayConfig
+
+    @on(ticketing.WANTED)
+    def file_ticket(self, errand: Errand, ctx: Context) -> None:
+        why = str(errand.data["why"])
+        state, _ = memory.load(ctx, str(errand.data["key"]))
+        if state is None or state.episode != errand.data["episode"] or not self.config.ticket_project:
+            return
+        if state.ticket is not None and not memory.is_noted(ctx, "ticket", state.key):
+            ctx.step("comment", ctx.tickets.comment, key=state.ticket.key, text=why)
+            return
+        Levers(self.config, ctx, _NOBODY).ticket(state, why)
+
     @on(ticketing.LINK)
     def link_ticket(self, errand: Errand, ctx: Context) -> None:
         """Show the message on the ticket; without the right to link issues, a comment has to do."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from bot.plugin import Refused
-from plugins.alert_relay import history, memory
+from plugins.alert_relay import history, memory, ticketing
 from plugins.alert_relay.mitigation import asking, proposals
 from plugins.alert_relay.mitigation.declarations import Mitigation
 from plugins.alert_relay.mitigation.proposals import Asker
@@ -90,6 +90,8 @@ def _tell_refusal(scene: Scene, state: GroupState, name: str, refused: Refused) 
     }
     ctx.audit("mitigation.refused", subject, after=said, outcome="refused")
     scene.board.change(state.key, lambda now: _with_refusal(scene, now, name, refused))
+    if refused.check == "ineffective":
+        ticketing.want(ctx, state, f"{name} runs no more by itself: {refused}")
 
 
 def _with_refusal(scene: Scene, known: GroupState | None, name: str, refused: Refused) -> GroupState | None:
