@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bot.core.database import Storage
@@ -133,6 +133,30 @@ class Documents:
     def having(self, prefix: str) -> list[Document]:
         """Documents whose keys begin like this, by key."""
         return self._select(documents.c.key.startswith(prefix, autoescape=True))
+
+    def forget(
+        self, prefix: str, before: datetime, *, but: Collection[str] = (), batch: int = _AT_ONCE
+    ) -> int:
+        """Delete documents whose keys begin like this and that were last put before then; how many.
+
+        The oldest `batch` of them, without those whose keys are in `but`, which is for a few.
+        """
+        old = (
+            select(documents.c.key)
+            .where(
+                documents.c.plugin == self._plugin,
+                documents.c.key.startswith(prefix, autoescape=True),
+                documents.c.updated_at < before,
+                documents.c.key.not_in(but),
+            )
+            .order_by(documents.c.updated_at)
+            .limit(batch)
+        )
+        found = delete(documents).where(
+            documents.c.plugin == self._plugin, documents.c.key.in_(old.scalar_subquery())
+        )
+        with self._db.write(durable=False) as tx:
+            return tx.execute(found).rowcount
 
     def _select(self, condition: Any) -> list[Document]:
         query = select(documents).where(documents.c.plugin == self._plugin, condition)

@@ -56,6 +56,11 @@ class AlertRelayConfig(PluginConfig):
     oncall: dict[str, OnCall] = Field(
         default_factory=dict, description="On-call entries by name: a user group, or people taking turns."
     )
+    keep_days: float = Field(
+        400.0,
+        ge=32,
+        description="How long ended groups, incidents and mitigation runs are kept after their last change.",
+    )
     reopen_minutes: float = Field(
         30.0,
         ge=0,

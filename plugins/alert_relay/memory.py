@@ -17,9 +17,13 @@ _TRIES = 5
 Change = Callable[[GroupState | None], GroupState | None]
 
 
+def document_of(key: str) -> str:
+    return f"group:{key}"
+
+
 def load(ctx: Context, key: str) -> tuple[GroupState | None, int]:
     """The state with its version, 0 when there is none yet."""
-    found = ctx.documents.get(f"group:{key}")
+    found = ctx.documents.get(document_of(key))
     return (GroupState.model_validate(found.data), found.version) if found else (None, 0)
 
 
@@ -30,7 +34,7 @@ def change(ctx: Context, key: str, apply: Change) -> GroupState | None:
         after = apply(before)
         if after is None or after == before:
             return before
-        if ctx.documents.put(f"group:{key}", after.model_dump(mode="json"), version=version, durable=False):
+        if ctx.documents.put(document_of(key), after.model_dump(mode="json"), version=version, durable=False):
             _track(ctx, after)
             return after
     raise Transient(f"The alert group {key} is being changed by too many workers at once.")
@@ -40,12 +44,12 @@ def note_place(ctx: Context, state: GroupState, version: int) -> bool:
     """Keep where its message stands, unless somebody was faster; that alone is nothing to show."""
     placed = state.model_copy(update={"placed": version + 1})
     return ctx.documents.put(
-        f"group:{state.key}", placed.model_dump(mode="json"), version=version, durable=False
+        document_of(state.key), placed.model_dump(mode="json"), version=version, durable=False
     )
 
 
 def many(ctx: Context, keys: Iterable[str]) -> list[GroupState]:
-    found = ctx.documents.many([f"group:{key}" for key in keys])
+    found = ctx.documents.many([document_of(key) for key in keys])
     return [GroupState.model_validate(document.data) for document in found]
 
 

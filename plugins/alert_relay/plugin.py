@@ -28,6 +28,7 @@ from plugins.alert_relay import (
     calendar,
     forms,
     heartbeat,
+    keeping,
     listing,
     memory,
     policy,
@@ -81,6 +82,10 @@ class AlertRelay(
         """Alertmanager sends no word when a silenced group ends, or when a silence is made elsewhere."""
         heartbeat.check(self.config, ctx)
         rounds.walk(self.config, ctx)
+
+    @schedule("23 4 * * *")
+    def tidy(self, tick: Tick, ctx: Context) -> None:  # noqa: ARG002  # any time is like another
+        keeping.tidy(self.config, ctx, self._scene(ctx))
 
     @command("alerts", help="What fires", usage="[silences | explain LABELS-OR-TITLE | simulate [DAYS]]")
     def alerts(self, asked: Command, ctx: Context) -> None:

@@ -53,6 +53,22 @@ def test_plugins_do_not_see_each_others_documents(db: Database) -> None:
     assert Documents(db, "two").get("k") is None
 
 
+def test_old_documents_are_forgotten_by_prefix_the_oldest_first(db: Database) -> None:
+    day = datetime(2026, 3, 2, tzinfo=UTC)
+    clock = iter([day, day, day + timedelta(days=1), day + timedelta(days=9), day])
+    documents = Documents(db, "toy", clock=lambda: next(clock))
+    for key in ("old:a", "old:b", "old:c", "old:new", "other"):
+        documents.put(key, {})
+    Documents(db, "neighbour", clock=lambda: day).put("old:a", {})
+    before = day + timedelta(days=5)
+    assert documents.forget("old:", before, but={"old:a"}, batch=1) == 1
+    assert [found.key for found in documents.having("")] == ["old:a", "old:c", "old:new", "other"]
+    assert documents.forget("old:", before) == 2
+    assert documents.forget("old:", before) == 0
+    assert [found.key for found in documents.having("")] == ["old:new", "other"]
+    assert Documents(db, "neighbour").get("old:a")
+
+
 def test_records_are_found_by_kind_subject_and_time(db: Database) -> None:
     now = datetime(2026, 11, 23, tzinfo=UTC)
     records = Records(db, "toy", clock=lambda: now)

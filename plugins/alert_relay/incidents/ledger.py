@@ -28,7 +28,7 @@ class Ledger:
 
     def get(self, incident_id: str) -> Incident | None:
         """The incident, or the one that it was merged into."""
-        found = self._documents.get(_document(incident_id))
+        found = self._documents.get(document_of(incident_id))
         if found is None:
             return None
         known = Incident.model_validate(found.data)
@@ -51,7 +51,7 @@ class Ledger:
         return [known for known in found if not known.merged_into]
 
     def put(self, incident: Incident) -> None:
-        self._documents.put(_document(incident.id), incident.model_dump(mode="json"))
+        self._documents.put(document_of(incident.id), incident.model_dump(mode="json"))
 
     def open_for(self, state: GroupState, config: AlertRelayConfig) -> Incident | None:
         """The newest incident of the labels that this group shares."""
@@ -162,7 +162,7 @@ def note_line(ctx: Context, state: GroupState, ref: MessageRef) -> None:
             ledger.put(policy.with_line(newest, state.channel, placed))
 
 
-def _document(incident_id: str) -> str:
+def document_of(incident_id: str) -> str:
     return f"incident:{int(incident_id.partition('-')[2]):09d}"
 
 

@@ -44,13 +44,13 @@ class Ledger:
         self._ctx.documents.put(f"mitigation-proposal:{proposal.id}", proposal.model_dump(mode="json"))
 
     def run(self, run_id: str) -> Run:
-        found = self._ctx.documents.get(_key(run_id))
+        found = self._ctx.documents.get(document_of(run_id))
         if found is None:
             raise Refused("This run is not known here any more; nothing was done.", check="known")
         return Run.model_validate(found.data)
 
     def has_run(self, run_id: str) -> bool:
-        return self._ctx.documents.get(_key(run_id)) is not None
+        return self._ctx.documents.get(document_of(run_id)) is not None
 
     def attempts_in_hour(self) -> int:
         return self._ctx.records.count(ATTEMPT, since=self._ctx.now() - guardrails.HOUR)
@@ -73,7 +73,7 @@ class Ledger:
     def claim(self, case: Case, facts: Facts, run: Run) -> Run:
         """Make the run, unless a guardrail says no; the same event finds the run that it made before."""
         with self._ctx.exclusive(LOCK) as tx:
-            known = tx.documents.get(_key(run.id))
+            known = tx.documents.get(document_of(run.id))
             if known is not None and known.data.get("claimed_by") == self._ctx.event.id:
                 return Run.model_validate(known.data)
             guardrails.enforce(case, self._facts(tx, case, facts))
@@ -93,12 +93,12 @@ class Ledger:
 
     def _store(self, tx: Together, changed: Run, *, known: Run | None = None) -> Run:
         moved = changed.model_copy(update={"revision": changed.revision + 1})
-        found = tx.documents.get(_key(moved.id))
+        found = tx.documents.get(document_of(moved.id))
         if known is not None and (found is None or found.data["revision"] != known.revision):
             raise Transient(f"The run {moved.id[:8]} was changed by somebody else; it is looked at again.")
         claimed = found.data["claimed_by"] if found else self._ctx.event.id
         data = {**moved.model_dump(mode="json"), "claimed_by": claimed}
-        if not tx.documents.put(_key(moved.id), data, version=found.version if found else 0):
+        if not tx.documents.put(document_of(moved.id), data, version=found.version if found else 0):
             raise Transient(f"The run {moved.id[:8]} was changed by somebody else; it is looked at again.")
         self._index(tx, moved)
         for step in moved.transitions[len(known.transitions) if known else 0 :]:
@@ -146,7 +146,7 @@ class Ledger:
             attempts=_attempts(tx.records, ATTEMPT, since),
             failures=tuple(a for a in _attempts(tx.records, RECORD, since, status="failed")),
             auto_on=dict(found.data["on"]) if found else {},
-            known_run=tx.documents.get(_key(case.proposal.id)) is not None,
+            known_run=tx.documents.get(document_of(case.proposal.id)) is not None,
         )
 
     # -- switches ----------------------------------------------------------------------------------
@@ -206,7 +206,7 @@ def masked(parameters: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _key(run_id: str) -> str:
+def document_of(run_id: str) -> str:
     return f"mitigation-run:{run_id}"
 
 
