@@ -87,6 +87,7 @@ class TestAlertRelay(Conformance):
             "a press on Acknowledge": lambda kit: kit.click("Acknowledge"),
             "a ticket": lambda kit: kit.choose("More…", "ticket"),
             "the end of what has a ticket": end_with_ticket,
+            "a ticket that nobody asked for": want_ticket,
             "the end of a wait": lambda kit: kit.event(
                 "alert.release", Errand(name="alert.release", data={"key": "late"})
             ),
@@ -102,6 +103,11 @@ def draw(kit: Kit) -> Delivered:
     kit.metrics.set("errors", 0.2)
     asked = Errand(name="alert-relay.graph", data={"key": "g1", "episode": 1, "status": "firing"})
     return kit.event("alert-relay.graph", asked, subject="g1")
+
+
+def want_ticket(kit: Kit) -> Delivered:
+    asked = Errand(name="alert.ticket-wanted", data={"key": "g1", "episode": 1, "why": "nothing helps"})
+    return kit.event("alert.ticket-wanted", asked, subject="g1")
 
 
 def end_with_ticket(kit: Kit) -> Delivered:
