@@ -20,7 +20,7 @@ from ml.anomaly.ensemble import WARM_UP, Kinds, update
 from ml.anomaly.errors import StateError
 from ml.anomaly.state import Array, Floats, Rows, State
 from ml.anomaly.verdict import Verdict
-from ml.anomaly.verdicts import Verdicts, last
+from ml.anomaly.verdicts import Verdicts, last, told_elsewhere
 
 AT_ONCE = 4096
 """Series in a block, whose states are kept and updated together: more do not fit a processor's cache."""
@@ -95,6 +95,23 @@ class Book:
         tolerance[row] *= factor
         firing[row] = np.nan
         return self.with_blocks({number: block.having({"tolerance": tolerance, "firing_since": firing})})
+
+    def hearing(self, said: Mapping[str, Verdict]) -> Book:
+        """The book in which these verdicts of another engine are what was said last.
+
+        That engine knows nothing of what people excused, so a series that was is judged once more here.
+        """
+        book = self.with_names(list(said))
+        changed = {}
+        for number, block in enumerate(book.blocks):
+            names = book.names[number * AT_ONCE : (number + 1) * AT_ONCE]
+            rows = np.array([row for row, name in enumerate(names) if name in said], np.intp)
+            if len(rows):
+                some = block.rows(rows).having(
+                    told_elsewhere([said[names[row]] for row in rows], block, rows)
+                )
+                changed[number] = block.with_rows(rows, some)
+        return book.with_blocks(changed)
 
     def with_blocks(self, changed: Mapping[int, State]) -> Book:
         """The book in which others stand for some of the blocks."""

@@ -24,7 +24,7 @@ from ml.spark import session
 SAMPLE = "series string, at double, value double"
 VERDICT = (
     "series string, at double, value double, score double, news double, expected double, lower double, "
-    "upper double, firing boolean, since double, reason string"
+    "upper double, firing boolean, since double, reason string, exhausted double"
 )
 _COLUMNS = tuple(column.split()[0] for column in VERDICT.split(", "))
 _STATE = "book binary"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ml.anomaly.state import Array, Flags, Floats, Rows, State
-from ml.anomaly.verdict import REASONS, Verdict
+from ml.anomaly.verdict import LINE, REASONS, Verdict
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,27 @@ def told(verdicts: Verdicts) -> dict[str, Array]:
     """What a state remembers of what was said."""
     said = ("value", "score", "expected", "lower", "upper", "reason", "exhausted")
     return {f"said_{name}": getattr(verdicts, name) for name in said}
+
+
+def told_elsewhere(said: Sequence[Verdict], state: State, rows: Rows) -> dict[str, Array]:
+    """The same of another engine's verdicts about these rows, whose tolerance it did not know."""
+
+    def field(name: str) -> Floats:
+        return np.array([getattr(verdict, name) for verdict in said], np.float64)
+
+    with np.errstate(divide="ignore"):
+        strength = field("score") / (1 - field("score")) / state["tolerance"][rows]
+    score = np.where(np.isinf(strength), 1.0, strength / (1 + strength))
+    excused = (state["tolerance"][rows] > 1) & (score < LINE)
+    band = {f"said_{name}": field(name) for name in ("value", "expected", "lower", "upper", "exhausted")}
+    return {
+        **band,
+        "said_score": score,
+        "said_reason": np.array([REASONS.index(verdict.reason) for verdict in said], np.int8),
+        "last_at": field("at"),
+        "count": state["count"][rows] + 1,
+        "firing_since": np.where(excused, np.nan, field("since")),
+    }
 
 
 def last(state: State) -> Verdicts:

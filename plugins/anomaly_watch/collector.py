@@ -15,6 +15,7 @@ from filelock import FileLock
 from bot.plugin import Metrics, Series
 from ml.anomaly import Verdict, book
 from ml.anomaly.book import Book, Samples, scored
+from plugins.anomaly_watch import spark_engine
 from plugins.anomaly_watch.config import AnomalyWatchConfig, Watch
 from plugins.anomaly_watch.labels import series_name
 
@@ -50,15 +51,19 @@ def collect(
     """Fetch, score and store. Cut off anywhere, the next look goes on from what was stored."""
     with locked(folder, watch) as file:
         old = _book(file, watch, config)
-        found = [series for part in _fetched(watch, config, metrics, old, now) for series in part]
-        found += _returned(watch, config, metrics, old, found, now)
-        samples, left_out = _samples(found, old, config.max_series)
-        new, heard = scored(old, samples)
-        new = new.without(now.timestamp() - config.forget_days * 86400)
+        fetched = _until(folder, watch, config, old)
+        found = [series for part in _fetched(watch, config, metrics, fetched, now) for series in part]
+        found += _returned(watch, config, metrics, fetched, found, now)
+        samples, left_out = _samples(found, fetched, config.max_series)
+        oldest = now.timestamp() - config.forget_days * 86400
+        if config.engine == "spark":
+            spark_engine.land(folder, watch, samples, fetched)
+            new, counted = spark_engine.heard(folder, watch, old, oldest)
+        else:
+            new, verdicts = scored(old, samples)
+            counted = sum(int(each.verdicts.counted.sum()) for each in verdicts)
+        new = new.without(oldest)
         book.write(new, file)
-        if config.landing:
-            _land(folder, watch, samples, old)
-    counted = sum(int(each.verdicts.counted.sum()) for each in heard)
     known = _known(new, config, now)
     delay = now.timestamp() - max(new.known_until().values()) if counted else math.nan
     return replace(known, samples=counted, left_out=left_out, delay=delay)
@@ -68,6 +73,13 @@ def remembered(watch: Watch, config: AnomalyWatchConfig, folder: Path, now: date
     """What is known while Prometheus is away."""
     with locked(folder, watch) as file:
         return _known(_book(file, watch, config), config, now)
+
+
+def _until(folder: Path, watch: Watch, config: AnomalyWatchConfig, old: Book) -> Mapping[str, float]:
+    """Up to when each series was fetched, in seconds since 1970."""
+    if config.engine == "embedded":
+        return old.known_until()
+    return spark_engine.position(folder, watch).landed
 
 
 def _known(kept: Book, config: AnomalyWatchConfig, now: datetime) -> Collected:
@@ -90,11 +102,11 @@ def _book(file: Path, watch: Watch, config: AnomalyWatchConfig) -> Book:
 
 
 def _fetched(
-    watch: Watch, config: AnomalyWatchConfig, metrics: Metrics, old: Book, now: datetime
+    watch: Watch, config: AnomalyWatchConfig, metrics: Metrics, fetched: Mapping[str, float], now: datetime
 ) -> Iterator[Sequence[Series]]:
     """History at first, coarsely up to the last hours; later what came since the last look."""
     end = _on_grid(now.timestamp(), config.step)
-    known = [at for at in old.known_until().values() if math.isfinite(at)]
+    known = [at for at in fetched.values() if math.isfinite(at)]
     if known:
         oldest = end - config.catch_up_hours * 3600
         start = max(max(known) - _LATE * config.step, oldest)
@@ -111,12 +123,11 @@ def _returned(
     watch: Watch,
     config: AnomalyWatchConfig,
     metrics: Metrics,
-    old: Book,
+    known: Mapping[str, float],
     found: Sequence[Series],
     now: datetime,
 ) -> Sequence[Series]:
     """What series missed that lagged behind the others longer than is always asked for again."""
-    known = old.known_until()
     first = {series_name(series.labels): _first(series, known) for series in found if series.points}
     lagged = [known[name] for name, at in first.items() if at - known.get(name, math.inf) > config.step]
     if not lagged:
@@ -139,14 +150,15 @@ def _range(watch: Watch, metrics: Metrics, start: float, end: float, step: float
     return metrics.query_range(watch.query, start=_moment(start), end=_moment(end), step=step)
 
 
-def _samples(found: Sequence[Series], old: Book, most: int) -> tuple[dict[str, Samples], int]:
+def _samples(
+    found: Sequence[Series], known: Mapping[str, float], most: int
+) -> tuple[dict[str, Samples], int]:
     """Each series' samples; known series first, when there are too many."""
     points: dict[str, list[tuple[datetime, float]]] = {}
     for series in found:
         points.setdefault(series_name(series.labels), []).extend(series.points)
     for each in points.values():
         each.sort(key=lambda point: point[0])
-    known = set(old.names)
     kept = sorted(points, key=lambda name: (name not in known, name))[:most]
     made = {
         name: Samples(
@@ -156,20 +168,6 @@ def _samples(found: Sequence[Series], old: Book, most: int) -> tuple[dict[str, S
         for name in kept
     }
     return made, len(points) - len(kept)
-
-
-def _land(folder: Path, watch: Watch, samples: Mapping[str, Samples], old: Book) -> None:
-    """Only samples that the book did not know yet."""
-    from ml.anomaly import landing  # noqa: PLC0415  # pyarrow is in the train extra
-
-    known = old.known_until()
-    new = {
-        name: Samples(
-            each.at[each.at > known.get(name, -math.inf)], each.values[each.at > known.get(name, -math.inf)]
-        )
-        for name, each in samples.items()
-    }
-    landing.write(folder / "landing" / watch.name, new)
 
 
 def _on_grid(seconds: float, step: float) -> float:

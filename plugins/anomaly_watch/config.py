@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -44,8 +44,9 @@ class AnomalyWatchConfig(PluginConfig):
     forget_days: float = Field(14.0, gt=0, description="Series not seen for this long are forgotten.")
     group_by: str = Field("service", description="Label that says which service a series belongs to.")
     channel: str = Field("#alerts", description="Channel for what lies behind an anomaly's alert.")
-    landing: bool = Field(
-        default=False, description="Whether samples are also written as Parquet, for the Spark engine."
+    engine: Literal["embedded", "spark"] = Field(
+        "embedded",
+        description="Who judges the samples: the worker, or `python -m ml.anomaly.spark` beside it.",
     )
 
     @model_validator(mode="after")

@@ -188,11 +188,26 @@ class AnomalyWatch(Plugin[AnomalyWatchConfig]):
                 book.read(_folder(ctx) / f"{watch.name}.states")
             except StateError as exc:
                 return Health(status="degraded", detail=str(exc))
+            if self.config.engine == "spark" and (silent := _silence(_folder(ctx), watch)):
+                return Health(status="degraded", detail=silent)
         return Health()
 
 
 def _folder(ctx: Context) -> Path:
     return ctx.data_dir / "anomaly"
+
+
+def _silence(folder: Path, watch: Watch) -> str:
+    """What to do when the Spark engine says nothing about samples that are there."""
+    from plugins.anomaly_watch import spark_engine  # noqa: PLC0415  # workers only
+
+    if spark_engine.position(folder, watch).lag < spark_engine.SILENT_SECONDS:
+        return ""
+    landed, verdicts = folder / "landing" / watch.name, folder / "verdicts" / watch.name
+    return (
+        f"The Spark engine says nothing about new samples of {watch.name}. "
+        f"Start it, or look into its log: python -m ml.anomaly.spark {landed} {verdicts}"
+    )
 
 
 def _row(watch: Watch, name: str, verdict: Verdict, group_by: str) -> dict[str, Any]:

@@ -7,17 +7,28 @@ import os
 import signal
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from bot.testing import Kit
 from ml.anomaly import landing
 from ml.anomaly.book import Book, Samples, scored
 from ml.spark import SparkUnavailableError, java_home
+from plugins.anomaly_watch import AnomalyWatch
 from tests.conftest import wait_until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
+QUERY, LABELS = "latency_seconds", {"service": "checkout"}
+CONFIG: dict[str, Any] = {
+    "watch": [{"name": "latency", "query": QUERY, "unit": "s"}],
+    "step": 60.0,
+    "history_days": 1.0,
+    "history_step": 300.0,
+}
 START, STEP, ROWS = 1_767_225_600.0, 300.0, 240
 
 
@@ -89,3 +100,51 @@ def test_a_killed_driver_resumes_and_both_engines_say_the_same(tmp_path: Path) -
     for key, (score, reason, firing) in said.items():
         assert by_spark[key] == (pytest.approx(score, abs=1e-9), reason, firing)
     assert any(firing for _, _, firing in said.values())
+
+
+def test_what_spark_says_is_exported_and_told(tmp_path: Path) -> None:
+    """Collector → landing zone → Spark → the figures that Prometheus reads, as the embedded engine has them."""
+    said = {}
+    for engine in ("embedded", "spark"):
+        data = tmp_path / engine
+        config = {**CONFIG, "engine": engine}
+        with Kit(
+            AnomalyWatch,
+            config=config,
+            settings={"data_dir": data, "pushgateway": {"url": "http://gateway.example"}},
+        ) as kit:
+            _usual_day(kit)
+            kit.tick("collect")
+            kit.advance(minutes=2)
+            for minute in (1, 0):
+                kit.metrics.set(QUERY, 4.2, LABELS, at=kit.clock() - timedelta(minutes=minute))
+            kit.tick("collect")
+            if engine == "spark":
+                assert "says nothing about new samples of latency" in kit.health().detail
+                _score(data / "anomaly")
+                kit.advance(seconds=10)
+                kit.tick("collect")
+                assert kit.health().status == "ok"
+            pushed = kit.gateway.jobs["signalbox-anomalies"]
+            said[engine] = {each.name.removeprefix("signalbox_anomaly_"): each.value for each in pushed}
+            [row] = _row(kit)["rows"]
+            assert "4.2" in row["reason"]
+    assert said["spark"] == pytest.approx(said["embedded"], abs=1e-9)
+    assert said["spark"]["firing"] == 1
+
+
+def _usual_day(kit: Kit) -> None:
+    for minute, value in enumerate(0.4 + 0.02 * np.random.default_rng(1).normal(size=1600)):
+        kit.metrics.set(QUERY, float(value), LABELS, at=kit.clock() - timedelta(minutes=1599 - minute))
+
+
+def _score(folder: Path) -> None:
+    ran = start(folder / "landing" / "latency", folder / "verdicts" / "latency", "--once")
+    log = folder / "landing" / "spark.log"
+    assert ran.wait(90) == 0, log.read_text()[-3000:]
+
+
+def _row(kit: Kit) -> dict[str, Any]:
+    found = kit.document("firing:latency")
+    assert found is not None
+    return found.data

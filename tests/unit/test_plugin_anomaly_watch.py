@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from bot.core.errors import Transient
 from bot.core.events import Event, Payload
 from bot.plugin import AlertGroup, Chart, Figures, Page, Prose, Table
 from bot.testing import START, Conformance, Delivered, Kit, text_of
-from ml.anomaly import book
+from ml.anomaly import Verdict, book
 from plugins.anomaly_watch import AnomalyWatch
 from plugins.anomaly_watch.collector import collect
 
@@ -269,3 +270,13 @@ def test_the_page_stands_while_prometheus_is_away(kit: Kit) -> None:
     kit.metrics.fail(Transient("Prometheus is away."))
     found = _page(kit)
     assert any(isinstance(part, Prose) and "Prometheus is away" in part.text for part in found.parts)
+
+
+def test_another_engines_word_is_judged_by_what_people_excused() -> None:
+    said = Verdict(100.0, 4.2, True, 0.75, 0.75, 0.4, 0.3, 0.5, True, 90.0, "value", math.inf)
+    kept = book.Book().hearing({"s": said})
+    assert kept.latest(0.0)["s"] == replace(said, news=0.0)
+    found = kept.excused("s", 4.0).hearing({"s": replace(said, at=160.0)}).latest(0.0)["s"]
+    assert found.score == pytest.approx((3 / 4) / (1 + 3 / 4))
+    assert not found.firing
+    assert kept.excused("s", 4.0).hearing({"s": replace(said, score=1.0)}).latest(0.0)["s"].firing
