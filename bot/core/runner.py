@@ -26,6 +26,7 @@ from bot.core.retry import next_attempt
 Outcome = Literal["done", "retried", "throttled", "refused", "dead", "skipped", "busy", "postponed"]
 # An exception that is nobody's plan is a bug; trying often only repeats it.
 BUG_ATTEMPTS = 3
+_AFTER_INTERRUPTION = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +115,12 @@ class Runner:
         return "done", ""
 
     def _interrupted(self, lease: Lease) -> Transient:
-        """Whom it asked may have been slow, so it goes on later, after its recorded steps."""
+        """It goes on after its recorded steps; not at once, as whom it asked may still be at it."""
         limit = self._kernel.settings.workers.soft_time_limit
         return Transient(
             f"{lease.handler} was interrupted after {limit:g} s (workers.soft_time_limit). If it happens "
-            "again, look for a slow neighbour in the log, or let the handler do less in one run."
+            "again, look for a slow neighbour in the log, or let the handler do less in one run.",
+            retry_after=_AFTER_INTERRUPTION,
         )
 
     def _left_out(self, lease: Lease, handler: Handler) -> tuple[Outcome, str]:

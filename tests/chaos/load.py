@@ -9,6 +9,7 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 import httpx2
 
@@ -20,7 +21,7 @@ from tests.conftest import wait_until
 from tests.e2e.product import ALICE, BOB, Product, as_text
 
 SCENARIOS = ("checkout-errors", "disk-filling", "latency")
-CHANNEL = "C0DIGEST0"
+CHANNEL, SUPPORT = "C0DIGEST0", "C0SUPPORT"
 SECONDS_BETWEEN_TICKETS = 3.0
 
 
@@ -32,6 +33,7 @@ class Load(threading.Thread):
         self.product, self.pause = product, seconds_between
         self.acknowledged: list[int] = []
         self.tickets: list[str] = []
+        self.seen: dict[str, dict[str, dict[str, Any]]] = {CHANNEL: {}, SUPPORT: {}}
         self.stopping = threading.Event()
 
     def run(self) -> None:
@@ -47,6 +49,20 @@ class Load(threading.Thread):
             if said["delivered"][0]["status"] == 200:
                 self.acknowledged.append(number)
             number += 1
+
+    def look(self) -> None:
+        """Remember what stands in the channels now: the sandbox forgets all but the newest messages."""
+        for channel, known in self.seen.items():
+            found = self.product.page("GET", f"slack/state?user={ALICE}&limit=5000")["messages"][channel]
+            known.update({message["ts"]: message for message in found})
+
+    def answers(self) -> list[str]:
+        return [as_text(m) for m in self.seen[CHANNEL].values() if m.get("ephemeral_for") == ALICE]
+
+    def news(self) -> list[dict[str, Any]]:
+        """What was posted for everybody about tickets."""
+        found = [m for m in self.seen[SUPPORT].values() if not m.get("ephemeral_for")]
+        return [m for m in found if m.get("thread_ts") in {None, m["ts"]}]
 
     def finish(self) -> None:
         self.stopping.set()
@@ -96,6 +112,7 @@ def press(product: Product) -> None:
 
 def account(product: Product, load: Load, database_url: str) -> Account:
     made = Account()
+    load.look()
     db = Database(database_url)
     try:
         _account_runs(made, db)
@@ -103,7 +120,7 @@ def account(product: Product, load: Load, database_url: str) -> Account:
         tagged = {run.subject for run in Inbox(db).runs(handler_prefix="autotag.", limit=100_000)}
     finally:
         db.close()
-    _account_commands(made, product, load)
+    _account_commands(made, load)
     _account_tickets(made, product, load, tagged)
     _account_alerts(made, product)
     return made
@@ -126,16 +143,14 @@ def _account_chain(made: Account, db: Database) -> None:
     )
 
 
-def _account_commands(made: Account, product: Product, load: Load) -> None:
+def _account_commands(made: Account, load: Load) -> None:
     answers = Counter(
-        int(number)
-        for answer in product.answers(ALICE, CHANNEL)
-        for number in set(re.findall(r"no-such-event-(\d+)", answer))
+        int(number) for answer in load.answers() for number in set(re.findall(r"no-such-event-(\d+)", answer))
     )
     missing = [n for n in load.acknowledged if not answers[n]]
     buried = sum(run.handler == "core.trace" for run in made.dead)
     # While the database is away the person is told so at once, which is an answer too.
-    refused = sum("nothing was run" in answer for answer in product.answers(ALICE, CHANNEL))
+    refused = sum("nothing was run" in answer for answer in load.answers())
     told = buried + refused
     made.demand(len(missing) <= told, f"commands without an answer: {missing}; {told} were told why")
     made.refused = refused
@@ -146,7 +161,7 @@ def _account_commands(made: Account, product: Product, load: Load) -> None:
 def _account_tickets(made: Account, product: Product, load: Load, tagged: set[str]) -> None:
     news = Counter(
         key
-        for message in product.top_level("C0SUPPORT")
+        for message in load.news()
         for key in set(re.findall(r"[A-Z]+-\d+", as_text(message)))
         if key in load.tickets
     )

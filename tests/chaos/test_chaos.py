@@ -36,6 +36,7 @@ def test_every_acknowledged_delivery_is_accounted_for(chaos: Chaos) -> None:
             for fault in faults:
                 fault(chaos)
                 assert load.is_alive(), f"the sandbox did not survive {fault.__name__}"
+            load.look()
             rounds += 1
     finally:
         load.finish()
@@ -48,6 +49,7 @@ def test_every_acknowledged_delivery_is_accounted_for(chaos: Chaos) -> None:
         f"{len(load.tickets)} tickets, {made.refused} refused at once; runs {dict(made.runs)}; dead letters {len(made.dead)}"
     )
     print(*sorted({f"- {run.handler}: {run.error}"[:200] for run in made.dead}), sep="\n")
+    print(*made.problems, sep="\n")
     assert made.problems == []
     assert len(load.acknowledged) > 50
     assert chaos.product.stop() == 0
