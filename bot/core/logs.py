@@ -40,7 +40,8 @@ def configure_logs(settings: Settings, secrets: Iterable[str] = ()) -> None:
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=True,
+        # A cached logger keeps writing to where the process logged before it was configured again.
+        cache_logger_on_first_use=False,
     )
     renderers: list[Processor] = (
         [structlog.processors.JSONRenderer()]

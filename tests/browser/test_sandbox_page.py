@@ -83,6 +83,8 @@ def test_a_person_works_on_a_ticket(product: Product, open_page: Open) -> None:
     file_ticket(page, "Where is my parcel today").get_by_role("button").click()
     ticket = page.get_by_role("dialog", name="SUP-")
     ticket.get_by_label("Add a label").fill("vip")
+    # The bot changes the ticket in the meantime; what is being typed stays.
+    expect(ticket.locator(".label.by-bot")).to_be_visible(timeout=SLOW_MS)
     page.keyboard.press("Enter")
     expect(ticket.locator(".label.by-person")).to_contain_text("vip")
     ticket.get_by_label("Comment").fill("On its way")

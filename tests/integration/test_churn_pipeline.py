@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
 import sqlite3
 from dataclasses import replace
 from datetime import date
@@ -209,6 +210,32 @@ def test_where_mlflow_is_away_the_model_is_kept(
     uri = f"sqlite:///{tmp_path / 'locked' / 'mlflow.db'}"
     with pytest.raises(ModelUnavailableError, match="is kept in"):
         tracking.record(uri, tmp_path / "artifacts", trained, registry.champion(folder))
+
+
+def test_an_mlflow_server_that_never_answers_is_given_up(
+    trained: training.Trained, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("mlflow", reason="MLflow is not installed; `make train-deps` installs it")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        uri = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(ModelUnavailableError, match="is kept in"):
+            tracking.record(uri, tmp_path / "artifacts", trained, registry.champion(folder))
+
+
+def test_mlflows_patience_is_short_unless_its_own_variables_say_otherwise(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    variables = pytest.importorskip(
+        "mlflow.environment_variables", reason="MLflow is not installed; `make train-deps` installs it"
+    )
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "77")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "")
+    monkeypatch.delenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES")
+    tracking.promoted(f"sqlite:///{tmp_path / 'mlflow.db'}", tmp_path)
+    assert variables.MLFLOW_HTTP_REQUEST_TIMEOUT.get() == 77
+    assert variables.MLFLOW_HTTP_REQUEST_MAX_RETRIES.get() == 2
 
 
 def test_what_the_champion_says_is_the_same_after_a_backup(

@@ -42,6 +42,8 @@ def spark() -> Iterator[Any]:
     except SparkUnavailableError as exc:
         pytest.skip(str(exc))
     running = session(MASTER, "test", CONF)
+    # Derby would leave its log in the folder that the tests are started from.
+    running._jvm.java.lang.System.setProperty("derby.stream.error.file", os.devnull)
     yield running
     running.stop()
 

@@ -128,6 +128,22 @@ async def test_what_the_model_raises_is_told_and_the_next_batch_works() -> None:
         assert await engine.classify(["good"]) == ["GOOD"]
 
 
+async def test_a_text_that_the_model_fails_on_fails_alone() -> None:
+    tagger = Tagger()
+    async with running(tagger) as engine:
+        tagger.gate.clear()
+        first = asyncio.create_task(engine.classify(["a"]))
+        await tagger.began(1)
+        texts = ["b", "c", "bad", "d", "e"]
+        others = [asyncio.create_task(engine.classify([text])) for text in texts]
+        await asyncio.sleep(0)
+        tagger.gate.set()
+        answers = await asyncio.gather(first, *others, return_exceptions=True)
+    assert tagger.batches[1] == texts
+    assert [one for one in answers if not isinstance(one, ValueError)] == [["A"], ["B"], ["C"], ["D"], ["E"]]
+    assert isinstance(answers[3], ValueError)
+
+
 async def test_a_failed_request_is_not_worked_on_further() -> None:
     tagger = Tagger()
     async with running(tagger) as engine:

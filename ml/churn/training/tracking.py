@@ -20,19 +20,34 @@ def record(uri: str, artifacts: Path, trained: Trained, kept: Path) -> str:
     Raises:
         ModelUnavailableError: MLflow is not installed or does not answer; the model itself is kept.
     """
+    mlflow = _mlflow()
     try:
-        from mlflow import MlflowClient  # noqa: PLC0415  # seconds to import; of the training extra
-        from mlflow.exceptions import MlflowException  # noqa: PLC0415
-    except ImportError as exc:
-        raise ModelUnavailableError("MLflow is not installed. Run: make train-deps") from exc
-    try:
-        return _record(MlflowClient(tracking_uri=uri, registry_uri=uri), artifacts, trained, kept)
-    except (MlflowException, OSError) as exc:
+        return _record(mlflow.MlflowClient(uri, uri), artifacts, trained, kept)
+    except (mlflow.exceptions.MlflowException, OSError) as exc:
         raise ModelUnavailableError(
             f"MLflow could not record the training ({type(exc).__name__}: {str(exc)[:200]}). The "
             "model is kept in "
             f"{kept}; check mlflow.tracking_uri and train again to have it recorded."
         ) from exc
+
+
+def _mlflow() -> Any:
+    """MLflow, told to give up a server that does not answer within a minute, not within a quarter hour.
+
+    Whoever sets MLflow's own variables decides instead.
+    """
+    try:
+        import mlflow  # noqa: PLC0415  # seconds to import; of the training extra
+        from mlflow import environment_variables as variables  # noqa: PLC0415
+    except ImportError as exc:
+        raise ModelUnavailableError("MLflow is not installed. Run: make train-deps") from exc
+    for variable, value in (
+        (variables.MLFLOW_HTTP_REQUEST_TIMEOUT, 10),
+        (variables.MLFLOW_HTTP_REQUEST_MAX_RETRIES, 2),
+    ):
+        if not variable.is_set():
+            variable.set(value)
+    return mlflow
 
 
 def _record(client: Any, artifacts: Path, trained: Trained, kept: Path) -> str:
@@ -80,18 +95,14 @@ def promoted(uri: str, kept: Path) -> None:
     Raises:
         ModelUnavailableError: MLflow is not installed or does not answer; what serves is not its business.
     """
+    mlflow = _mlflow()
     try:
-        from mlflow import MlflowClient  # noqa: PLC0415
-        from mlflow.exceptions import MlflowException  # noqa: PLC0415
-    except ImportError as exc:
-        raise ModelUnavailableError("MLflow is not installed. Run: make train-deps") from exc
-    try:
-        client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+        client = mlflow.MlflowClient(uri, uri)
         for version in client.search_model_versions(f"name = '{MODEL}'"):
             if version.source == kept.resolve().as_uri():
                 client.set_registered_model_alias(MODEL, "champion", version.version)
                 return
-    except (MlflowException, OSError) as exc:
+    except (mlflow.exceptions.MlflowException, OSError) as exc:
         raise ModelUnavailableError(
             f"MLflow's alias champion could not follow ({type(exc).__name__}: {str(exc)[:200]}); "
             "the next scoring tries again."

@@ -121,13 +121,19 @@ class Engine(Generic[T]):
         return batch
 
     async def _compute(self, batch: Sequence[_Place[T]]) -> None:
+        """A text that fails fails alone: the halves of a failed batch are tried by themselves."""
         texts = [place.text for place in batch]
         try:
             found = await asyncio.get_running_loop().run_in_executor(self._pool, self._tag, texts)
-        except Exception as exc:  # noqa: BLE001  # the callers' to hear, whatever it is; the next batch may work
-            for place in batch:
-                if not place.request.answer.done():
+        except Exception as exc:  # noqa: BLE001  # the caller's to hear, whatever it is; the next batch may work
+            waited_for = [place for place in batch if not place.request.answer.done()]
+            if len(batch) == 1:
+                for place in waited_for:
                     place.request.answer.set_exception(exc)
+            elif waited_for:
+                half = -(-len(waited_for) // 2)
+                await self._compute(waited_for[:half])
+                await self._compute([place for place in waited_for[half:] if not place.request.answer.done()])
             return
         for place, one in zip(batch, found, strict=True):
             place.request.add(place.number, one)

@@ -30,12 +30,16 @@ export function append(element, children) {
   return element;
 }
 
-/** Replace what is inside, and give the focus back to the element with the same `data-key`. */
+/**
+ * Replace what is inside, and give the focus back to the element with the same `data-key`.
+ * Children that reuse an element of before are given as a function: to move it is to lose the focus.
+ */
 export function fill(container, ...children) {
   const held = container.contains(document.activeElement) ? document.activeElement : null;
   const key = held?.closest("[data-key]")?.dataset.key;
+  const fresh = children.map((child) => (typeof child === "function" ? child() : child));
   container.replaceChildren();
-  append(container, children);
+  append(container, fresh);
   if (key) container.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus({ preventScroll: true });
 }
 

@@ -12,7 +12,9 @@ import { field, label, priority, selectOf, statusClass } from "./parts.js";
 export function ticketDetail() {
   let dialog = null;
   let shown = "";
+  // What somebody is typing survives a change to the ticket by somebody else.
   let comment = null;
+  let newLabel = null;
 
   return function render() {
     const issue = store.jira?.issues.find((one) => one.key === store.card);
@@ -24,8 +26,9 @@ export function ticketDetail() {
     if (dialog && signature === shown) return;
     shown = signature;
     comment ??= h("textarea.input", { rows: 2, placeholder: "Add a comment…", "aria-label": "Comment", dataset: { key: "comment" } });
+    newLabel ??= h("input.input", { placeholder: "Add a label", "aria-label": "Add a label", dataset: { key: "label" } });
     dialog ??= openDialog({ label: issue.key, className: "ticket", onclose: leave });
-    fill(dialog, dialogHead(issue.key, leave), h("div.dialog-body.ticket-body", {}, main(issue, comment), side(issue)));
+    fill(dialog, () => [dialogHead(issue.key, leave), h("div.dialog-body.ticket-body", {}, main(issue, comment), side(issue, newLabel))]);
   };
 
   function leave() {
@@ -36,7 +39,7 @@ export function ticketDetail() {
 
   function hide() {
     if (dialog) closeDialog(dialog);
-    dialog = comment = null;
+    dialog = comment = newLabel = null;
     shown = "";
   }
 }
@@ -70,26 +73,25 @@ function change({ author, items, created }) {
 
 const when = (stamp) => h("time.quiet", { title: full(new Date(stamp)), datetime: stamp }, ago(new Date(stamp)));
 
-function side(issue) {
+function side(issue, newLabel) {
   const move = (status) => attempt(() => api.jira.move(issue.key, { user: store.jiraUser, status }));
   const status = selectOf(store.jira.columns, issue.status, move);
   status.classList.add(statusClass(issue.status));
   status.dataset.key = "status";
   return h("aside.ticket-side", {},
     field("Status", status),
-    h("div.form-field", {}, h("span", {}, "Labels"), labels(issue)),
+    h("div.form-field", {}, h("span", {}, "Labels"), labels(issue, newLabel)),
     h("div.form-field", {}, h("span", {}, "Priority"), h("div", {}, priority(issue.priority), ` ${issue.priority}`)),
     h("div.form-field", {}, h("span", {}, "Reporter"), h("div.who", {}, avatar(issue.reporter.name, { bot: issue.reporter.kind === "bot", size: "small" }), issue.reporter.name)),
     h("div.form-field", {}, h("span", {}, "Created"), when(issue.created)));
 }
 
-function labels(issue) {
+function labels(issue, input) {
   const change_ = (body) => attempt(() => api.jira.label(issue.key, { user: store.jiraUser, ...body }));
-  const input = h("input.input", { placeholder: "Add a label", "aria-label": "Add a label", dataset: { key: "label" } });
-  const add = (event) => {
+  const add = async (event) => {
     event.preventDefault();
     const name = input.value.trim();
-    if (name) change_({ add: [name] });
+    if (name && await change_({ add: [name] })) input.value = "";
   };
   return h("div", {},
     h("div.labels", {}, issue.labels.map((one) => label(one, () => change_({ remove: [one.name] })))),
