@@ -11,7 +11,7 @@ Register it in the package's metadata: `[project.entry-points."signalbox.plugins
 """
 
 from bot.core.context import Context
-from bot.core.declare import API_VERSION, Plugin, PluginConfig, action, command, on, schedule, view
+from bot.core.declare import API_VERSION, Plugin, PluginConfig, action, command, on, schedule, shortcut, view
 from bot.core.errors import Permanent, Refused, Throttled, Transient
 from bot.core.events import (
     Alert,
@@ -24,6 +24,7 @@ from bot.core.events import (
     Hook,
     Reaction,
     ReplyTo,
+    Shortcut,
     Submission,
     Tick,
     Ticket,
@@ -142,6 +143,7 @@ __all__ = [
     "ServiceEvent",
     "ServiceRecords",
     "ServiceRequest",
+    "Shortcut",
     "Silence",
     "Submission",
     "Table",
@@ -162,5 +164,6 @@ __all__ = [
     "mention",
     "on",
     "schedule",
+    "shortcut",
     "view",
 ]

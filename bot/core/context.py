@@ -13,7 +13,7 @@ import structlog
 
 from bot.core.audit import Audit, AuditOutcome
 from bot.core.backup_state import BackupState
-from bot.core.declare import Handler
+from bot.core.declare import BY_PEOPLE, Handler
 from bot.core.errands import errand_event
 from bot.core.errors import Permanent, SignalboxError
 from bot.core.events import DedupeKey, Event, Payload, ReplyTo
@@ -124,8 +124,8 @@ class Context:
         return Circumstances(self.handler.plugin, actor, self.event.id)
 
     def _asked(self) -> str:
-        """The person whose command, click or form this run handles; empty when it is nobody's."""
-        return self.event.actor if self.handler.declaration.trigger in {"command", "action", "view"} else ""
+        """The person whose command, click, form or shortcut this run handles; empty when it is nobody's."""
+        return self.event.actor if self.handler.declaration.trigger in BY_PEOPLE else ""
 
     def now(self) -> datetime:
         return self._kernel.clock()
@@ -155,7 +155,7 @@ class Context:
         return value
 
     def reply(self, answer: Message | Text, *, public: bool = False) -> None:
-        """Answer the person whose command, click or form this run handles."""
+        """Answer the person whose command, click, form or shortcut this run handles."""
         if self.reply_to is None:
             raise Permanent(
                 f"{self.handler.name} replied, but a {self.event.kind} event has nobody to answer."

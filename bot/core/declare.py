@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal
 from zoneinfo import available_timezones
 
@@ -24,9 +24,13 @@ if TYPE_CHECKING:
 
 API_VERSION = 1
 Queue = Literal["interactive", "io", "model", "spark"]
-Trigger = Literal["event", "command", "action", "view", "schedule"]
+Trigger = Literal["event", "command", "action", "view", "shortcut", "schedule"]
 CatchUp = Literal["latest", "skip"]
+BY_PEOPLE: frozenset[Trigger] = frozenset({"command", "action", "view", "shortcut"})
+"""Triggers that a person pulls; each name is declared once."""
 M = TypeVar("M", bound=Callable[..., Any])
+SHORTCUT_TITLE, SHORTCUT_HELP = 24, 150
+"""Characters that Slack's menus have room for (docs.slack.dev, app manifest reference)."""
 _NAME = re.compile(r"[a-z][a-z0-9-]{1,39}")
 
 
@@ -40,6 +44,7 @@ class Declaration:
     permission: str | None = None
     help: str = ""
     usage: str = ""
+    title: str = ""
     zone: str = "UTC"
     catch_up: CatchUp = "latest"
 
@@ -88,6 +93,16 @@ def action(name: str, *, permission: str, queue: Queue = "interactive") -> Calla
 def view(name: str, *, permission: str, queue: Queue = "interactive") -> Callable[[M], M]:
     """Handle a submitted modal."""
     return _declare(Declaration("view", name, queue, permission))
+
+
+def shortcut(
+    name: str, *, title: str, help: str = "", permission: str, queue: Queue = "interactive"
+) -> Callable[[M], M]:
+    """Handle an entry in the menu of any message, called `title` there.
+
+    Slack shows it once the app's manifest names it. Without `help` the docstring's first line explains it.
+    """
+    return _declare(Declaration("shortcut", name, queue, permission, help, title=title))
 
 
 def schedule(
@@ -184,17 +199,10 @@ class Plugin(Generic[C]):
 
 
 def _with_help(declaration: Declaration, function: Callable[..., Any]) -> Declaration:
-    if declaration.help or declaration.trigger != "command":
+    if declaration.help or declaration.trigger not in {"command", "shortcut"}:
         return declaration
     doc = (inspect.getdoc(function) or "").split("\n", maxsplit=1)[0]
-    return Declaration(
-        declaration.trigger,
-        declaration.match,
-        declaration.queue,
-        declaration.permission,
-        doc,
-        declaration.usage,
-    )
+    return replace(declaration, help=doc)
 
 
 def _check(cls: type[Plugin[Any]]) -> None:
@@ -205,8 +213,19 @@ def _check(cls: type[Plugin[Any]]) -> None:
     seen: set[tuple[str, str]] = set()
     for method, declaration in cls.declarations():
         key = (declaration.trigger, declaration.match)
-        if declaration.trigger in {"command", "action", "view"} and key in seen:
+        if declaration.trigger in BY_PEOPLE and key in seen:
             raise ConfigError(
                 f"{cls.__qualname__}.{method}: {declaration.trigger} {declaration.match!r} is declared twice."
             )
         seen.add(key)
+        if declaration.trigger == "shortcut":
+            _check_shortcut(f"{cls.__qualname__}.{method}", declaration)
+
+
+def _check_shortcut(where: str, declaration: Declaration) -> None:
+    title, about = declaration.title, declaration.help
+    if not 0 < len(title) <= SHORTCUT_TITLE or not 0 < len(about) <= SHORTCUT_HELP:
+        raise ConfigError(
+            f"{where}: a shortcut's title has 1 to {SHORTCUT_TITLE} characters, not {len(title)}, "
+            f"and its help (or docstring's first line) 1 to {SHORTCUT_HELP}, not {len(about)}."
+        )

@@ -161,6 +161,20 @@ class ChatMessage(Payload):
     thread_ts: str = ""
 
 
+class Shortcut(Payload):
+    """Somebody chose a plugin's entry in the menu of a message; the message's text is plain.
+
+    `by_app` says that an app wrote the message; its author may then be nobody.
+    """
+
+    name: str
+    message: ChatMessage
+    by_app: bool = False
+    user: User
+    reply_to: ReplyTo
+    trigger_id: str = ""
+
+
 class Reaction(Payload):
     """Somebody put an emoji on a message, or took it away; `emoji` has no colons."""
 

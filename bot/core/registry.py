@@ -72,6 +72,12 @@ class Registry:
     def view(self, plugin: str, name: str) -> Handler | None:
         return self._routes.get(("view", f"{plugin}:{name}"))
 
+    def shortcut(self, plugin: str, name: str) -> Handler | None:
+        return self._routes.get(("shortcut", f"{plugin}:{name}"))
+
+    def shortcuts(self) -> list[Handler]:
+        return [handler for (trigger, _), handler in self._routes.items() if trigger == "shortcut"]
+
     def commands(self) -> list[Handler]:
         return [handler for (trigger, _), handler in self._routes.items() if trigger == "command"]
 
@@ -92,7 +98,7 @@ def _route(handler: Handler) -> tuple[Trigger, str]:
     match declaration.trigger:
         case "command":
             return ("command", declaration.match)
-        case "action" | "view":
+        case "action" | "view" | "shortcut":
             return (declaration.trigger, f"{handler.plugin}:{declaration.match}")
         case _:
             return (declaration.trigger, handler.name)

@@ -18,7 +18,7 @@ from bot.core.clicks import ClickGate
 from bot.core.context import Context
 from bot.core.declare import Handler
 from bot.core.errors import Permanent, Refused, SignalboxError, Throttled, Transient
-from bot.core.events import Click, Command, Payload, Submission, Tick
+from bot.core.events import Click, Command, Payload, Shortcut, Submission, Tick
 from bot.core.inbox import Busy, DueRun, Lease
 from bot.core.kernel import Kernel
 from bot.core.retry import next_attempt
@@ -150,8 +150,8 @@ class Runner:
         if isinstance(payload, Click):
             self._clicks.press(payload, context, method)
             return
-        if isinstance(payload, Command | Submission):
-            what = f"run {handler.declaration.match!r}"
+        if isinstance(payload, Command | Submission | Shortcut):
+            what = f"run {handler.declaration.title or handler.declaration.match!r}"
             self._kernel.permissions.require(payload.user.id, handler.declaration.permission, what)
         method(payload, context)
 

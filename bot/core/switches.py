@@ -16,7 +16,7 @@ from sqlalchemy import delete
 from bot.core.audit import Audit
 from bot.core.database import Database
 from bot.core.errors import Refused, Throttled
-from bot.core.events import Click, Command, Payload, Submission, utc_now
+from bot.core.events import Click, Command, Payload, Shortcut, Submission, utc_now
 from bot.core.memory import Documents
 from bot.core.tables import documents
 
@@ -82,7 +82,7 @@ class Switches:
         off = self.all().get(plugin)
         if off is None:
             return
-        if isinstance(payload, Command | Click | Submission):
+        if isinstance(payload, Command | Click | Submission | Shortcut):
             raise Refused(
                 f"{off.words}. An admin can enable it with `plugins enable {plugin}`.", check="plugin-off"
             )

@@ -43,7 +43,9 @@ NOT_TAKEN = "Signalbox can't take this right now: nothing was run. Please try ag
 
 
 TOO_FAST = "That was more than Signalbox takes from one person: nothing was run. Please wait {seconds} s."
-_PRESSED = {"slack.command", "slack.action", "slack.view"}
+_PRESSED = {"slack.command", "slack.action", "slack.view", "slack.shortcut"}
+_ANSWERED_BY_URL = {"block_actions", "message_action"}
+"""Whose acknowledgement shows no text."""
 
 
 class SlackFront:
@@ -174,7 +176,7 @@ class _CatchAll(AsyncMiddleware):
         return BoltResponse(status=200, body="")
 
     def _say(self, text: str, body: Mapping[str, Any]) -> BoltResponse:
-        if text and body.get("type") == "block_actions":
+        if text and body.get("type") in _ANSWERED_BY_URL:
             self._notices.send(str(body.get("response_url") or ""), text)
             return BoltResponse(status=200, body="")
         return _answer(text, body)

@@ -18,11 +18,13 @@ from bot.core.events import (
     Payload,
     Reaction,
     ReplyTo,
+    Shortcut,
     Submission,
     User,
 )
 from bot.core.messages import escape
 from bot.core.registry import Registry
+from bot.slack.plain import plain
 
 Json = Mapping[str, Any]
 
@@ -49,6 +51,8 @@ def normalise(body: Json, registry: Registry) -> Normalised:
                 return _click(body, registry)
             case "view_submission":
                 return _submission(body, registry)
+            case "message_action":
+                return _shortcut(body, registry)
             case _:
                 return Say()
     except (KeyError, IndexError, TypeError, AttributeError, ValueError) as exc:
@@ -184,6 +188,37 @@ def _submission(body: Json, registry: Registry) -> Normalised:
     )
     keys = (DedupeKey(f"slack:view:{view['id']}:{view.get('hash', '')}"),)
     return _new("slack.view", view["callback_id"], payload, user, keys, handler)
+
+
+def _shortcut(body: Json, registry: Registry) -> Normalised:
+    plugin, _, name = str(body["callback_id"]).partition(":")
+    handler = registry.shortcut(plugin, name)
+    if handler is None:
+        return Say("This shortcut is no longer available; nothing was run.")
+    user, said, channel = _user(body), body["message"], body["channel"]["id"]
+    payload = Shortcut(
+        name=name,
+        message=ChatMessage(
+            text=_words(said),
+            user=User(id=said.get("user") or "", name=said.get("username") or ""),
+            channel=channel,
+            ts=said["ts"],
+            thread_ts=said.get("thread_ts") or "",
+        ),
+        by_app=bool(said.get("bot_id")),
+        user=user,
+        reply_to=_reply_to(body, channel, user, said.get("thread_ts") or ""),
+        trigger_id=body.get("trigger_id", ""),
+    )
+    keys = (DedupeKey(f"slack:shortcut:{user.id}:{payload.trigger_id or body['action_ts']}"),)
+    return _new("slack.shortcut", body["callback_id"], payload, user, keys, handler)
+
+
+def _words(said: Json) -> str:
+    """What a message says; many apps say it in attachments alone."""
+    parts = [said.get("text")] if said.get("text") else []
+    parts = parts or [a.get("text") or a.get("fallback") for a in said.get("attachments") or ()]
+    return plain("\n".join(part for part in parts if part)).strip()
 
 
 def _values(state: Json) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""Short words to a person whose click was not taken.
+"""Short words to a person whose click or shortcut was not taken.
 
-Slack shows no text in the acknowledgement of a click, so they go to the click's response URL, after the
+Slack shows no text in the acknowledgement of these, so they go to their response URL, after the
 acknowledgement and without holding it up.
 """
 

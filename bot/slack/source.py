@@ -5,12 +5,23 @@ from __future__ import annotations
 from datetime import datetime
 
 from bot.core.errors import BadDelivery, Permanent
-from bot.core.events import ChatMessage, Click, Command, Delivery, NewEvent, Payload, Reaction, Submission
+from bot.core.events import (
+    ChatMessage,
+    Click,
+    Command,
+    Delivery,
+    NewEvent,
+    Payload,
+    Reaction,
+    Shortcut,
+    Submission,
+)
 
 _MODELS: dict[str, type[Payload]] = {
     "slack.command": Command,
     "slack.action": Click,
     "slack.view": Submission,
+    "slack.shortcut": Shortcut,
     "slack.message": ChatMessage,
     "slack.mention": ChatMessage,
     "slack.home": ChatMessage,

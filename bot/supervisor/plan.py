@@ -75,6 +75,8 @@ def _sandbox_env(settings: Settings, options: Options, secrets: dict[str, str]) 
             "JIRA_API_TOKEN": secrets["jira_api"],
             "JIRA_WEBHOOK_SECRET": secrets["jira_webhook"],
         }
+        if "ticket_project" not in settings.plugins.get("autotag", {}):
+            env["SIGNALBOX_PLUGINS__AUTOTAG__TICKET_PROJECT"] = "SUP"
     if not settings.alertmanager.url:
         env["ALERTMANAGER_URL"] = f"{sandbox}/alertmanager"
         env["SIGNALBOX_ALERTMANAGER__TOKEN"] = secrets["alertmanager"]

@@ -189,10 +189,14 @@ class FakeChat(Faulty):
 
     def read(self, ref: MessageRef) -> Said | None:
         with self._call("read", writes=False, ref=ref):
-            shown = next((s for s in self.messages if (s.channel, s.ts) == (ref.channel, ref.ts)), None)
-            if shown is not None:
-                return Said(user="UBOT", text=shown.message.text, thread_ts=shown.thread)
-            return self._state.said.get((ref.channel, ref.ts))
+            return self.said(ref)
+
+    def said(self, ref: MessageRef) -> Said | None:
+        """What stands there now, without a call that a test could let fail."""
+        shown = next((s for s in self.messages if (s.channel, s.ts) == (ref.channel, ref.ts)), None)
+        if shown is not None:
+            return Said(user="UBOT", text=shown.message.text, thread_ts=shown.thread)
+        return self._state.said.get((ref.channel, ref.ts))
 
     def groups_of(self, user_id: str) -> frozenset[str]:
         return self.groups.get(user_id, frozenset())

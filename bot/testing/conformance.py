@@ -67,7 +67,7 @@ class Conformance:
     def test_permissions_have_names_of_the_form_area_verb(self) -> None:
         for handler in self._handlers():
             permission = handler.declaration.permission
-            needed = handler.declaration.trigger in {"action", "view"}
+            needed = handler.declaration.trigger in {"action", "view", "shortcut"}
             _check(permission or not needed, f"{handler.name}: name the permission that it needs.")
             _check(
                 permission is None or _PERMISSION.fullmatch(permission),
@@ -83,16 +83,20 @@ class Conformance:
     # -- who may -----------------------------------------------------------------------------------
 
     def test_a_stranger_is_refused_where_a_permission_is_needed(self) -> None:
-        for handler in self._of("command", "action"):
+        for handler in self._of("command", "action", "shortcut"):
             if handler.declaration.permission is not None:
                 for kit in self._kits():
                     self._refuses_stranger(kit, handler)
 
     def _refuses_stranger(self, kit: Kit, handler: Handler) -> None:
-        if handler.declaration.trigger == "command":
-            delivered = kit.command(f"/signalbox {handler.declaration.match}", user=_NOBODY)
-        else:
-            delivered = kit.click("Press", user=_NOBODY, message=_strip(kit, handler))
+        match handler.declaration.trigger:
+            case "command":
+                delivered = kit.command(f"/signalbox {handler.declaration.match}", user=_NOBODY)
+            case "shortcut":
+                said = kit.chat.say("It is broken.", user=_NOBODY, channel="C1")
+                delivered = kit.shortcut(handler.declaration.title, said, user=_NOBODY)
+            case _:
+                delivered = kit.click("Press", user=_NOBODY, message=_strip(kit, handler))
         _check(delivered.refused, f"{handler.name}: a person without the permission was let through.")
         kinds = {effect.method for effect in kit.effects}
         _check(kinds <= {"reply"}, f"{handler.name}: a refused person still caused {kinds - {'reply'}}.")

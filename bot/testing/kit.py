@@ -22,10 +22,22 @@ from bot.core import tables
 from bot.core.audit import AuditRow
 from bot.core.context import Context
 from bot.core.declare import Handler, Plugin
-from bot.core.events import Click, Command, Event, NewEvent, Payload, ReplyTo, Submission, Tick, User
+from bot.core.events import (
+    ChatMessage,
+    Click,
+    Command,
+    Event,
+    NewEvent,
+    Payload,
+    ReplyTo,
+    Shortcut,
+    Submission,
+    Tick,
+    User,
+)
 from bot.core.inbox import RunView
 from bot.core.memory import Document, Documents, Record, Records
-from bot.core.messages import Button, Message, Select
+from bot.core.messages import Button, Message, MessageRef, Select
 from bot.core.pages import Page
 from bot.core.ports import Health
 from bot.core.runner import Runner
@@ -153,6 +165,27 @@ class Kit:
             reply_to=ReplyTo(channel=CHANNEL, user=user),
         )
         return self._from_person("slack.view", modal.view, payload, handler, user)
+
+    def shortcut(self, title: str, said: MessageRef, *, user: str = "U1", by_app: bool = False) -> Delivered:
+        """Choose this entry in the menu of a message that somebody said: `kit.chat.say(…)`."""
+        handler = next((h for h in self.kernel.registry.shortcuts() if h.declaration.title == title), None)
+        found = self.chat.said(said)
+        if handler is None or found is None:
+            titles = [h.declaration.title for h in self.kernel.registry.shortcuts()]
+            raise AssertionError(f"No shortcut {title!r} on the message {said.ts}; there are: {titles}.")
+        author = User(id=found.user, name=found.user.lower())
+        payload = Shortcut(
+            name=handler.declaration.match,
+            message=ChatMessage(
+                text=found.text, user=author, channel=said.channel, ts=said.ts, thread_ts=found.thread_ts
+            ),
+            by_app=by_app,
+            user=User(id=user, name=user.lower()),
+            reply_to=ReplyTo(channel=said.channel, user=user),
+            trigger_id="trigger",
+        )
+        callback = f"{handler.plugin}:{handler.declaration.match}"
+        return self._from_person("slack.shortcut", callback, payload, handler, user)
 
     def tick(self, method: str, *, due_at: datetime | None = None) -> Delivered:
         """Let a scheduled method's time come."""

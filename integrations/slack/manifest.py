@@ -6,19 +6,23 @@ The format is documented at docs.slack.dev/reference/app-manifest.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import typer
 
+from bot.core.declare import Handler
 from bot.core.errors import ConfigError
+from bot.core.registry import load_plugins
 from bot.core.settings_loader import load_settings
 from integrations.slack.scopes import EVENTS, SCOPES
 
+SHORTCUTS = 10
 app = typer.Typer(help="Print the manifest of the Slack app.")
 
 
-def manifest(command: str, url: str = "") -> dict[str, Any]:
+def manifest(command: str, url: str = "", shortcuts: Sequence[Handler] = ()) -> dict[str, Any]:
     """The app's manifest; without a `url` it uses Socket Mode, for hosts that Slack can't reach."""
     address = f"{url.rstrip('/')}/slack/events" if url else ""
     asked: dict[str, Any] = {"command": command, "description": "Talk to Signalbox", "usage_hint": "help"}
@@ -37,6 +41,7 @@ def manifest(command: str, url: str = "") -> dict[str, Any]:
             "app_home": {"home_tab_enabled": True, "messages_tab_enabled": True},
             "bot_user": {"display_name": "Signalbox", "always_online": True},
             "slash_commands": [asked],
+            "shortcuts": _shortcuts(shortcuts),
         },
         "oauth_config": {"scopes": {"bot": list(SCOPES)}},
         "settings": {
@@ -49,6 +54,24 @@ def manifest(command: str, url: str = "") -> dict[str, Any]:
     }
 
 
+def _shortcuts(handlers: Sequence[Handler]) -> list[dict[str, str]]:
+    if len(handlers) > SHORTCUTS:
+        names = ", ".join(f"{handler.declaration.title} ({handler.plugin})" for handler in handlers)
+        raise ConfigError(
+            f"Slack shows {SHORTCUTS} shortcuts of an app at most, and the plugins have {len(handlers)}: "
+            f"{names}. Take plugins out with the setting disabled_plugins."
+        )
+    return [
+        {
+            "name": handler.declaration.title,
+            "type": "message",
+            "callback_id": f"{handler.plugin}:{handler.declaration.match}",
+            "description": handler.declaration.help,
+        }
+        for handler in handlers
+    ]
+
+
 @app.callback(invoke_without_command=True)
 def show(
     url: Annotated[
@@ -58,4 +81,6 @@ def show(
     """Print the manifest as JSON: paste it at https://api.slack.com/apps, Create New App, From a manifest."""
     if url and urlsplit(url).scheme != "https":
         raise ConfigError(f"Slack calls https addresses only, not {url!r}. Example: https://bot.example.com")
-    typer.echo(json.dumps(manifest(load_settings().settings.slack.command, url), indent=2))
+    settings = load_settings().settings
+    shortcuts = load_plugins(settings).shortcuts()
+    typer.echo(json.dumps(manifest(settings.slack.command, url, shortcuts), indent=2))

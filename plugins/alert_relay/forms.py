@@ -5,13 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from bot.plugin import Actions, Button, Code, Input, Matcher, Message, Modal, Note, Option, Section, md
+from bot.plugin import (
+    Actions,
+    Button,
+    Code,
+    Input,
+    Matcher,
+    Message,
+    Modal,
+    Note,
+    Option,
+    Section,
+    Shortcut,
+    md,
+)
 from plugins.alert_relay import silencing, strip, words
+from plugins.alert_relay.incidents.incident import Incident
 from plugins.alert_relay.silencing import Breadth
 from plugins.alert_relay.state import GroupState
 
 GROUP, PICKED = "group", "picked"
-_CHOICES = 20
+_CHOICES, _INCIDENTS, _QUOTED = 20, 100, 500
 CONFIRM_WITHIN = timedelta(minutes=10)
 
 
@@ -43,6 +57,21 @@ def silence(state: GroupState, channel: str) -> Modal:
             Input(id="comment", label="Why", hint="Shown on the message and in Alertmanager."),
         ),
         private={**strip.where(state), "channel": channel},
+    )
+
+
+def timeline(incidents: Sequence[Incident], asked: Shortcut) -> Modal:
+    """Which incident a message belongs to; the newest is offered first."""
+    newest = sorted(incidents, key=lambda known: -known.number)[:_INCIDENTS]
+    options = tuple(Option(text=f"{known.id} {known.title}", value=known.id) for known in newest)
+    said = asked.message
+    return Modal(
+        view="timeline",
+        title="Add to incident",
+        submit="Add",
+        blocks=(Code(text=said.text[:_QUOTED]),),
+        inputs=(Input(id="incident", label="Whose timeline?", options=options, initial=newest[0].id),),
+        private={"channel": said.channel, "ts": said.ts, "response_url": asked.reply_to.response_url},
     )
 
 

@@ -21,7 +21,7 @@ def tidy(config: AlertRelayConfig, ctx: Context, scene: Scene) -> None:
     ended = ctx.now() - timedelta(days=config.keep_days)
     for prefix in ("group:", "incident:", "incident-of:", "mitigation-run:", "mitigation-auto-refused:"):
         _forget(ctx, prefix, ended, opened)
-    for prefix in ("mitigation-proposal:", "held:"):
+    for prefix in ("mitigation-proposal:", "held:", "quoted:"):
         _forget(ctx, prefix, ctx.now() - _UNTIL_CLICKED)
 
 

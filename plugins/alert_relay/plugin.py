@@ -46,6 +46,7 @@ from plugins.alert_relay.handlers.incidents import IncidentHandlers
 from plugins.alert_relay.handlers.routing import RoutingHandlers
 from plugins.alert_relay.handlers.stats import StatsHandlers
 from plugins.alert_relay.handlers.tickets import TicketHandlers
+from plugins.alert_relay.handlers.timeline import TimelineHandlers
 from plugins.alert_relay.holding import holds
 from plugins.alert_relay.levers import Levers
 from plugins.alert_relay.mitigation.handlers import MitigationHandlers
@@ -56,6 +57,7 @@ from plugins.alert_relay.state import GroupState
 class AlertRelay(
     MitigationHandlers,
     IncidentHandlers,
+    TimelineHandlers,
     RoutingHandlers,
     StatsHandlers,
     GraphHandlers,

@@ -15,6 +15,7 @@ class AutoTagConfig(PluginConfig):
     label_prefix: str = Field(
         "", pattern=r"^[^\s]{0,20}$", description="Put before each label, for example 'query-'; no spaces."
     )
+    ticket_project: str = Field("", description="Project for tickets made from messages; empty: none are.")
     projects: tuple[str, ...] = Field((), description="Project keys to tag; empty means all.")
     closed: tuple[str, ...] = Field(
         ("done", "closed", "resolved", "solved", "canceled", "cancelled"),

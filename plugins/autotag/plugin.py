@@ -9,6 +9,7 @@ from bot.plugin import (
     Click,
     Command,
     Context,
+    Errand,
     Health,
     Message,
     Page,
@@ -30,13 +31,14 @@ from plugins.autotag import page as pages
 from plugins.autotag.config import AutoTagConfig
 from plugins.autotag.decisions import DECISION, REVIEW, Decisions, model_error, note_model
 from plugins.autotag.effort import by_category, measured, shift
+from plugins.autotag.filing import FILED, FilingHandlers, event_of
 from plugins.autotag.policy import Decision
 from plugins.autotag.similar import Similar
 
 MOST_DAYS, MOST_RECORDS = 400, 100_000
 
 
-class AutoTag(Plugin[AutoTagConfig]):
+class AutoTag(FilingHandlers, Plugin[AutoTagConfig]):
     name = "autotag"
     page_title = "Tickets"
     Config = AutoTagConfig
@@ -58,6 +60,10 @@ class AutoTag(Plugin[AutoTagConfig]):
             decision = self._decide(ticket, kept, ctx)
         if decision is not None:
             self._act(ticket, decision, ctx)
+
+    @on(FILED, queue="model")
+    def tag_filed(self, errand: Errand, ctx: Context) -> None:
+        self.consider(event_of(errand), ctx)
 
     def _learn(self, event: TicketEvent, kept: Decisions, ctx: Context) -> None:
         """A person who changes labels in the helpdesk reviews what was decided."""

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -17,7 +18,7 @@ import pytest
 
 from bot.core.errors import Transient
 from bot.core.events import ChatMessage, Click, Command, Submission
-from bot.plugin import Context, Plugin, action, command, on, view
+from bot.plugin import Context, Plugin, Shortcut, action, command, on, shortcut, view
 from bot.slack.front import NOT_TAKEN
 from tests.integration.web_kit import Web, web
 
@@ -36,6 +37,9 @@ class Toy(Plugin):
 
     @view("form", permission="toy.form")
     def form(self, filled: Submission, ctx: Context) -> None: ...
+
+    @shortcut("keep", title="Keep this", help="Keep a message.", permission="toy.keep")
+    def keep(self, asked: Shortcut, ctx: Context) -> None: ...
 
     @on("slack.mention")
     def mention(self, said: ChatMessage, ctx: Context) -> None: ...
@@ -100,6 +104,22 @@ def form(private: str, view_id: str = "V1") -> dict[str, Any]:
     return {"type": "view_submission", "user": {"id": "U1", "name": "ann"}, "view": shown}
 
 
+def chosen(callback: str = "toy:keep", trigger: str = "t1", **more: Any) -> dict[str, Any]:
+    """docs.slack.dev, interaction payloads: message_action."""
+    said = {"type": "message", "user": "U2", "text": "see <https://a.example|this> &amp; that", "ts": "5.1"}
+    return {
+        "type": "message_action",
+        "callback_id": callback,
+        "trigger_id": trigger,
+        "action_ts": "6.1",
+        "message_ts": "5.1",
+        "channel": {"id": "C1", "name": "general"},
+        "user": {"id": "U1", "name": "ann"},
+        "message": said,
+        **more,
+    }
+
+
 def handlers(site: Web) -> list[str]:
     return sorted(run.handler for run in site.kernel.inbox.runs())
 
@@ -138,6 +158,7 @@ def test_what_slack_did_not_sign_now_is_refused(site: Web, headers: dict[str, st
         (b"\xff\xfe", "application/x-www-form-urlencoded"),
         (b'{"type": "event_callback"}', "application/json"),
         (b'{"type": "block_actions", "actions": []}', "application/json"),
+        (b'{"type": "message_action", "callback_id": "toy:keep"}', "application/json"),
         (json.dumps(form("not json")).encode(), "application/json"),
         (json.dumps(form("[1]")).encode(), "application/json"),
         (b"{", "application/json"),
@@ -166,6 +187,27 @@ def test_what_people_say_to_each_other_is_not_kept(site: Web) -> None:
     body = {"type": "event_callback", "event_id": "Ev1", "event": event}
     assert send(site, json.dumps(body).encode(), "application/json").status_code == 200
     assert site.kernel.inbox.recent() == []
+
+
+def test_a_shortcut_becomes_a_run_with_the_message_as_plain_text(site: Web) -> None:
+    answer = interact(site, chosen())
+    assert (answer.status_code, answer.text) == (200, "")
+    assert handlers(site) == ["toy.keep"]
+    leased = site.kernel.inbox.lease(site.kernel.inbox.runs()[0].id, "test", timedelta(minutes=1))
+    asked = Shortcut.model_validate_json(leased.body)
+    assert (asked.message.text, asked.message.user.id) == ("see this (https://a.example) & that", "U2")
+    assert (asked.message.channel, asked.message.ts, asked.by_app) == ("C1", "5.1", False)
+
+
+def test_a_shortcut_sent_twice_is_one_and_chosen_twice_is_two(site: Web) -> None:
+    for trigger in ("t1", "t1", "t2"):
+        interact(site, chosen(trigger=trigger))
+    assert handlers(site) == ["toy.keep", "toy.keep"]
+
+
+def test_a_shortcut_that_no_plugin_has_runs_nothing(site: Web) -> None:
+    assert interact(site, chosen("toy:gone")).status_code == 200
+    assert handlers(site) == []
 
 
 # --- known already -----------------------------------------------------------------------------------

@@ -70,6 +70,8 @@ class TestAlertRelay(Conformance):
         kit.submit({"scope": "group", "span": "4h", "comment": "known"})
         kit.choose("More…", "assign")
         kit.alerts.set([group(alert(), alert("web-2")), disk()])
+        self.said = kit.chat.say("Rolled back.", user="UBOB", channel="#general")
+        kit.shortcut("Add to incident", self.said)
 
     def samples(self) -> Samples:
         return {
@@ -92,7 +94,9 @@ class TestAlertRelay(Conformance):
                 "alert.release", Errand(name="alert.release", data={"key": "late"})
             ),
             "a call": lambda kit: kit.choose("More…", "escalate"),
-            "another person": lambda kit: kit.submit({"user": "UBOB"}),
+            "another person": assign_another,
+            "a message that somebody adds": lambda kit: kit.shortcut("Add to incident", self.said),
+            "its incident": lambda kit: kit.submit({"incident": "INC-1"}),
             "a picture": draw,
             "a marked message": lambda kit: kit.event("slack.reaction", mark(kit)),
         }
@@ -127,6 +131,11 @@ def disk() -> AlertGroup:
     labels = {"alertname": "DiskFull", "service": "database"}
     full = alert("db-1").model_copy(update={"labels": {**labels, "instance": "db-1", "severity": "warning"}})
     return group(full, labels=labels, key="disk")
+
+
+def assign_another(kit: Kit) -> Delivered:
+    kit.chat.modals.append(kit.chat.modals[1])
+    return kit.submit({"user": "UBOB"})
 
 
 def submit_silence(kit: Kit) -> Delivered:

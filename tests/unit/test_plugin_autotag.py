@@ -31,7 +31,7 @@ def kit(models: Path) -> Iterator[Kit]:
 
 
 def make(models: Path, **config: object) -> Kit:
-    made = Kit(AutoTag, config={"cache_dir": models, **config})
+    made = Kit(AutoTag, config={"cache_dir": models, "ticket_project": "SUP", **config})
     made.grant("ULENA", "tags.write")
     return made
 
@@ -71,6 +71,9 @@ class TestAutoTag(Conformance):
             "a rejection": lambda kit: kit.click("None of these"),
             "another category": lambda kit: kit.choose("Another category", "delivery"),
             "a wrong tag": lambda kit: kit.choose("Wrong? Choose the right one", "delivery"),
+            "a message": lambda kit: kit.shortcut(
+                "Tag this as a ticket", kit.chat.say(REFUND, user="UBOB", channel="#support")
+            ),
             "a command": lambda kit: kit.command("/signalbox tag SUP-9", user="U1"),
         }
 

@@ -7,6 +7,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
+from bot.core.declare import Declaration, Handler
 from bot.core.errors import ConfigError
 from integrations.slack.manifest import app, manifest
 
@@ -27,6 +28,23 @@ def test_without_one_it_uses_socket_mode() -> None:
     assert made["settings"]["socket_mode_enabled"] is True
     assert "url" not in made["features"]["slash_commands"][0]
     assert made["features"]["slash_commands"][0]["command"] == "/sb"
+
+
+def test_shortcuts_of_the_plugins_are_in_messages_menus() -> None:
+    printed = CliRunner().invoke(app, [])
+    shortcuts = json.loads(printed.stdout)["features"]["shortcuts"]
+    assert {one["callback_id"]: one["name"] for one in shortcuts} == {
+        "alert-relay:add-to-incident": "Add to incident",
+        "autotag:file": "Tag this as a ticket",
+    }
+    assert {one["type"] for one in shortcuts} == {"message"}
+    assert all(0 < len(one["description"]) <= 150 for one in shortcuts)
+
+
+def test_more_shortcuts_than_slack_shows_are_refused() -> None:
+    one = Handler("toy", "act", Declaration("shortcut", "act", "io", title="Act", help="Acts."))
+    with pytest.raises(ConfigError, match="10 shortcuts of an app at most"):
+        manifest("/signalbox", shortcuts=[one] * 11)
 
 
 def test_it_is_printed_as_json() -> None:

@@ -1,22 +1,21 @@
-"""/signalbox incident: show, merge, close, export; and messages that people mark for the timeline."""
+"""/signalbox incident: show, merge, close, export."""
 
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
-from bot.plugin import Command, Context, Message, MessageRef, Reaction, Refused, Said, command, on
+from bot.plugin import Command, Context, Message, Refused, command
 from plugins.alert_relay import memory
 from plugins.alert_relay.config import AlertRelayConfig
 from plugins.alert_relay.desk import Desk
 from plugins.alert_relay.incidents import incident as policy
 from plugins.alert_relay.incidents import ledger, listing, postmortem, timeline
-from plugins.alert_relay.incidents.incident import Incident
 from plugins.alert_relay.incidents.ledger import Ledger
 from plugins.alert_relay.state import Others
 
 USAGE = "[KEY | list [DAYS] | merge KEY INTO | close KEY | export KEY]"
-_MANAGE = "alerts.incident"
+MANAGE = "alerts.incident"
 _DAYS = 7
 
 
@@ -32,10 +31,10 @@ class IncidentHandlers:
             case ["list", *rest]:
                 ctx.reply(_recent(ctx, rest))
             case ["merge", one, into]:
-                ctx.permissions.require(asked.user.id, _MANAGE, "merge incidents")
+                ctx.permissions.require(asked.user.id, MANAGE, "merge incidents")
                 self._merge(one, into, asked, ctx)
             case ["close", key]:
-                ctx.permissions.require(asked.user.id, _MANAGE, "close incidents")
+                ctx.permissions.require(asked.user.id, MANAGE, "close incidents")
                 _close(key, asked, ctx)
             case ["export", key]:
                 _export(key, asked, ctx)
@@ -62,26 +61,6 @@ class IncidentHandlers:
             desk.change(member.key, _moved_to(whole.id, part.id))
         desk.refresh_lines(whole)
         ctx.reply(f"{one.upper()} is part of {whole.id} now: {whole.title}.")
-
-    @on("slack.reaction")
-    def mark(self, reaction: Reaction, ctx: Context) -> None:
-        """A message that somebody marks joins the timeline of the incident in whose thread it stands."""
-        if reaction.emoji != self.config.mark_emoji:
-            return
-        ref = MessageRef(channel=reaction.channel, ts=reaction.ts)
-        said = ctx.chat.read(ref)
-        known = _where(ctx, ref, said) if said else None
-        if said is None or known is None:
-            return
-        data = {
-            "ts": reaction.ts,
-            "added": reaction.added,
-            "author": said.user,
-            "by": reaction.user.id,
-            "text": said.text[:2000],
-            "said_at": _said_at(reaction.ts, ctx.now()).isoformat(),
-        }
-        memory.note_once(ctx, "marked", known.id, data)
 
 
 def _moved_to(incident_id: str, part_id: str) -> memory.Change:
@@ -132,19 +111,3 @@ def _export(key: str, asked: Command, ctx: Context) -> None:
             title=f"Post-mortem of {known.id}",
         )
     ctx.reply(f"The post-mortem of {known.id} stands in this channel, as Markdown and as JSON.")
-
-
-def _where(ctx: Context, ref: MessageRef, said: Said) -> Incident | None:
-    """The newest incident whose line the message stands under, or is."""
-    root = said.thread_ts or ref.ts
-    for known in reversed(Ledger(ctx.documents).all()):
-        refs = [line.ref for line in known.lines.values() if line.ref]
-        if any(place.channel == ref.channel and place.ts == root for place in refs):
-            return known
-    return None
-
-
-def _said_at(ts: str, now: datetime) -> datetime:
-    """Slack's ts begins with the second that a message was written in."""
-    seconds = ts.partition(".")[0]
-    return datetime.fromtimestamp(int(seconds), UTC) if seconds.isdecimal() and int(seconds) > 10**9 else now

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from bot.plugin import Markup, Message, Section, Text, join, md, mention
+from bot.plugin import Markup, Message, Section, Text, join, link, md, mention
 from plugins.alert_relay import severity, words
 from plugins.alert_relay.incidents.incident import Incident, Member
 from plugins.alert_relay.incidents.timeline import Entry
@@ -60,7 +60,8 @@ def _entry(entry: Entry) -> Text:
     name: Text = mention(entry.who) if words.is_user(entry.who) else entry.who
     who = md(" {}", name) if entry.who else ""
     group = f"{entry.group}: " if entry.group else ""
-    return md("`{}` {}{}{}", f"{entry.at:%d %b %H:%M:%S}", group, entry.text[:300], who)
+    at = md(" ({})", link(entry.address, "message")) if entry.address else ""
+    return md("`{}` {}{}{}{}", f"{entry.at:%d %b %H:%M:%S}", group, entry.text[:300], who, at)
 
 
 def _message(text: str, lines: Sequence[Text]) -> Message:

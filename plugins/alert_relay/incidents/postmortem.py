@@ -6,11 +6,13 @@ import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 from plugins.alert_relay import words
 from plugins.alert_relay.incidents.incident import Incident
 from plugins.alert_relay.incidents.timeline import Entry
 
+_ADDRESS = "/:?&=%.,~+"
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~!&])")
 _QUESTIONS = {
     "Impact": "Who noticed what, for how long?",
@@ -97,7 +99,13 @@ def _table(incident: Incident, found: dict[str, Any]) -> Iterator[tuple[str, str
 def _entry(entry: Entry) -> str:
     who = f" ({plain(entry.who)})" if entry.who else ""
     group = f"**{plain(entry.group)}** " if entry.group else ""
-    return f"- {entry.at:%Y-%m-%d %H:%M:%S} {group}{plain(entry.text)}{who}"
+    return f"- {entry.at:%Y-%m-%d %H:%M:%S} {group}{plain(entry.text)}{who}{_linked(entry.address)}"
+
+
+def _linked(address: str) -> str:
+    """The link to a message, without the signs that would end it."""
+    is_web = address.startswith(("https://", "http://"))
+    return f" ([message]({quote(address, safe=_ADDRESS)}))" if is_web else ""
 
 
 def plain(text: str) -> str:

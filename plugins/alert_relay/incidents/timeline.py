@@ -17,7 +17,10 @@ _LIMIT = 500
 
 
 class Entry(BaseModel):
-    """`who` is a Slack user id, another name or empty; `text` is plain and may hold what people wrote."""
+    """`who` is a Slack user id, another name or empty; `text` is plain and may hold what people wrote.
+
+    `address` is where a browser shows the message that was said, empty when there is none.
+    """
 
     model_config = ConfigDict(frozen=True)
     at: datetime
@@ -25,6 +28,7 @@ class Entry(BaseModel):
     text: str
     who: str = ""
     group: str = ""
+    address: str = ""
 
 
 def _mitigation(data: Mapping[str, Any]) -> str:
@@ -58,6 +62,7 @@ def of(incident: Incident, records: Records, now: datetime) -> list[Entry]:
     found = [entry for member in incident.members for entry in _of_group(member, records, until)]
     for incident_id in (incident.id, *incident.merged):
         found += _of_incident(incident_id, records)
+    found += [_marked(record) for record in standing(incident, records).values()]
     return sorted(found, key=lambda entry: entry.at)
 
 
@@ -86,15 +91,22 @@ def _of_incident(incident_id: str, records: Records) -> Iterator[Entry]:
         by = str(record.data.get("by") or "")
         said = _INCIDENT[str(record.data["what"])].format(**record.data)
         yield Entry(at=record.at, kind="incident", text=said, who=by)
-    yield from _marked(records.find("marked", subject=incident_id, limit=_LIMIT))
 
 
-def _marked(newest_first: list[Record]) -> Iterator[Entry]:
-    """Messages whose newest mark is one that was put there, not taken away."""
-    newest: dict[str, Record] = {}
-    for record in newest_first:
-        newest.setdefault(str(record.data["ts"]), record)
-    for record in newest.values():
-        if record.data["added"]:
-            at = datetime.fromisoformat(record.data["said_at"])
-            yield Entry(at=at, kind="marked", text=str(record.data["text"]), who=str(record.data["author"]))
+def standing(incident: Incident, records: Records) -> dict[str, Record]:
+    """Messages by their ts whose newest mark is one that was put there, not taken away."""
+    ids = (incident.id, *incident.merged)
+    marks = [record for name in ids for record in records.find("marked", subject=name, limit=_LIMIT)]
+    newest = {str(record.data["ts"]): record for record in sorted(marks, key=lambda mark: (mark.at, mark.id))}
+    return {ts: record for ts, record in newest.items() if record.data["added"]}
+
+
+def _marked(record: Record) -> Entry:
+    data = record.data
+    return Entry(
+        at=datetime.fromisoformat(data["said_at"]),
+        kind="marked",
+        text=str(data["text"]),
+        who=str(data["author"]),
+        address=str(data.get("address") or ""),
+    )
