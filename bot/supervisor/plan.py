@@ -111,10 +111,16 @@ def redis_child(data: Path, port: int, password: str) -> Child:
     return Child("redis", argv, {}, _port_open(port), f"redis 127.0.0.1:{port} (embedded, append-only)")
 
 
+def manifest_file(options: Options) -> Path:
+    """The Slack app's manifest, from which the sandbox knows the app."""
+    return options.data / "sandbox" / "manifest.json"
+
+
 def sandbox_child(options: Options, env: dict[str, str]) -> Child:
     argv = [
         sys.executable, "-m", "integrations.sandbox", "--port", str(options.sandbox_port),
         "--bot-url", f"http://127.0.0.1:{options.port}", "--data", str(options.data / "sandbox"),
+        "--manifest", str(manifest_file(options)),
     ]  # fmt: skip
     url = f"http://127.0.0.1:{options.sandbox_port}"
     return Child("sandbox", argv, env, _port_open(options.sandbox_port), f"sandbox {url}", stop_seconds=5)

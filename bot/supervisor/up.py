@@ -6,8 +6,11 @@ import asyncio
 import os
 import signal
 import socket
+import sys
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from asyncio.subprocess import PIPE
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from pathlib import Path
 
 from bot.console.sign_in import Links
 from bot.core.database import Database
@@ -60,7 +63,10 @@ async def _start(
     if options.sandbox:
         rest.insert(0, plan.sandbox_child(options, _sandbox_env(env, secrets)))
     # Started side by side: the processes spend most of their start importing.
-    await _all_or_stop([_one(children, child, say) for child in rest], stop)
+    starts = [_one(children, child, say) for child in rest]
+    if options.sandbox:
+        starts.append(_install_app(plan.manifest_file(options), env))
+    await _all_or_stop(starts, stop)
     if stop.is_set():
         return
     if not settings.api_tokens:
@@ -91,6 +97,24 @@ async def _one(children: Children, child: Child, say: Callable[[str], None]) -> 
     except ChildFailedError as exc:
         raise ConfigError(str(exc)) from exc
     say(child.describe or child.name)
+
+
+async def _install_app(file: Path, env: Mapping[str, str]) -> None:
+    """Give the sandbox the app's manifest, as one pastes it into Slack."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "bot", "manifest", env=dict(env), stdout=PIPE, stderr=PIPE
+    )
+    try:
+        manifest, wrong = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+    if process.returncode:
+        raise ConfigError(f"The Slack app's manifest could not be made: {wrong.decode().strip()[-500:]}")
+    file.parent.mkdir(exist_ok=True)
+    part = file.with_suffix(".part")
+    part.write_bytes(manifest)
+    part.replace(file)
 
 
 def _sandbox_env(env: dict[str, str], secrets: dict[str, str]) -> dict[str, str]:

@@ -23,6 +23,9 @@ def main(
     bot_url: Annotated[str, typer.Option(help="Where the bot listens.")] = DEFAULTS.bot_url,
     public_url: Annotated[str, typer.Option(help="The sandbox's address, when not http://HOST:PORT.")] = "",
     data: Annotated[Path | None, typer.Option(help="Folder that keeps the state.")] = None,
+    manifest: Annotated[
+        Path | None, typer.Option(help="The Slack app's manifest, as `signalbox manifest` prints it.")
+    ] = None,
     retry_scale: Annotated[float, typer.Option(min=0, help="Factor on Slack's redelivery delays.")] = 1.0,
     *,
     rate_limits: Annotated[bool, typer.Option(help="Enforce Slack's rate tiers.")] = True,
@@ -49,6 +52,7 @@ def main(
         bot_url=bot_url,
         public_url=public_url or f"http://{host}:{port}",
         data_dir=data,
+        slack_manifest=manifest,
         rate_limits=rate_limits,
         retry_scale=retry_scale,
         echo_own_messages=own_messages,

@@ -15,6 +15,9 @@ class SandboxOptions(BaseModel):
     data_dir: Path | None = None
     """State survives a restart when this is given."""
 
+    slack_manifest: Path | None = None
+    """The app's manifest, as `signalbox manifest` prints it; without one, no shortcuts and no domains."""
+
     slack_signing_secret: SecretStr = SecretStr("sandbox-signing-secret")
     slack_bot_token: SecretStr = SecretStr("xoxb-sandbox")
     slack_app_token: SecretStr = SecretStr("xapp-sandbox")

@@ -158,4 +158,7 @@ def _clipped(text: str, limit: int) -> str:
 
 
 def _description(asked: Shortcut, address: str) -> str:
-    return f"{asked.message.text}\n\nSlack, by {asked.user.name or asked.user.id}: {address}".rstrip(": ")
+    """What the summary left out; where it is from stands below as a signature, which the tagger skips."""
+    text, by = asked.message.text, asked.user.name or asked.user.id
+    said = "" if text == _summary(text) else f"{text}\n\n"
+    return f"{said}-- \nSlack, by {by}" + (f": {address}" if address else "")

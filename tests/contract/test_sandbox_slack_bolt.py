@@ -7,7 +7,7 @@ import pytest
 from fastapi import FastAPI, Request, Response
 from sandbox_slack_kit import ALICE, GENERAL, Sandbox, modal, running
 from slack_bolt.adapter.fastapi.async_handler import AsyncSlackRequestHandler
-from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncSay
+from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncRespond, AsyncSay
 from slack_sdk.web.async_client import AsyncWebClient
 from standin_server import address, listening, serving, until
 
@@ -31,6 +31,12 @@ def bolt_bot(sandbox_url: str) -> FastAPI:
             return
         await client.chat_postMessage(channel=GENERAL, text=f"hello {typed}")
         await ack()
+
+    @bolt.shortcut("ask-about")
+    async def ask_about(ack: AsyncAck, shortcut: dict[str, Any], respond: AsyncRespond) -> None:
+        await ack()
+        await client.views_open(trigger_id=shortcut["trigger_id"], view=modal())
+        await respond(f"about {shortcut['message']['text']}")
 
     @bolt.event("app_mention")
     async def mentioned(say: AsyncSay) -> None:
@@ -67,6 +73,14 @@ def test_a_command_opens_a_modal_whose_answer_is_checked_and_posted(sandbox: San
     sandbox.page("submit", **place, values={"name": {"typed": "Ada"}})
     assert sandbox.messages()[-1]["text"] == "hello Ada"
     assert sandbox.look()["views"] == []
+
+
+def test_a_message_shortcut_opens_a_modal_and_answers(sandbox: Sandbox) -> None:
+    ts = sandbox.page("say", user=ALICE, channel=GENERAL, text="the parcel")["ts"]
+    chosen = sandbox.page("shortcut", user=ALICE, callback_id="ask-about", channel=GENERAL, ts=ts)
+    assert chosen["delivered"][0]["status"] == 200
+    assert sandbox.look()["views"][0]["callback_id"] == "ask"
+    assert [m["ephemeral_for"] for m in sandbox.messages() if m["text"] == "about the parcel"] == [ALICE]
 
 
 def test_a_mention_is_answered_and_the_answer_not_answered(sandbox: Sandbox) -> None:

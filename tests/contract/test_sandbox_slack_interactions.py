@@ -1,6 +1,8 @@
 """Buttons, modals and their short-lived handles."""
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -229,6 +231,50 @@ def test_shortcuts_and_external_options(sandbox: Sandbox) -> None:
     place = {"user": ALICE, "channel": GENERAL, "ts": ts, "block_id": "strip", "action_id": "who"}
     assert sandbox.page("options", **place, value="ad")["options"] == offered
     assert sandbox.bot.of("block_suggestion")[0].body["value"] == "ad"
+
+
+def test_a_message_shortcut_has_slacks_shape(sandbox: Sandbox) -> None:
+    """docs.slack.dev, interaction payloads: shortcuts; trigger and response URL work."""
+    ts = sandbox.page("say", user=BOB, channel=GENERAL, text="It is <broken>")["ts"]
+    sandbox.page("shortcut", user=ALICE, callback_id="autotag:file", channel=GENERAL, ts=ts)
+    body = sandbox.bot.of("message_action")[-1].body
+    assert set(body) >= {
+        "type", "token", "action_ts", "team", "user", "channel", "callback_id", "trigger_id", "message_ts",
+        "message", "response_url", "is_enterprise_install", "enterprise",
+    }  # fmt: skip
+    assert not set(body) & {"container", "state", "actions"}
+    assert (body["callback_id"], body["message_ts"]) == ("autotag:file", ts)
+    assert body["user"]["id"] == ALICE
+    assert (body["message"]["user"], body["message"]["text"]) == (BOB, "It is &lt;broken&gt;")
+    assert body["channel"] == {"id": GENERAL, "name": "general"}
+    assert (
+        sandbox.web.views_open(trigger_id=body["trigger_id"], view=modal())["view"]["title"]["text"] == "Ask"
+    )
+    answer = {"text": "Taken.", "replace_original": True, "response_type": "ephemeral"}
+    assert sandbox.http.post(body["response_url"], json=answer).status_code == 200
+    shown = {message["ts"]: message["text"] for message in sandbox.messages()}
+    assert shown[ts] == "It is &lt;broken&gt;", "an app may not replace what a person said"
+    assert list(shown.values())[-1] == "Taken."
+
+
+def test_a_shortcut_that_is_not_answered_tells_the_person(sandbox: Sandbox) -> None:
+    ts = sandbox.page("say", user=BOB, channel=GENERAL, text="Hello")["ts"]
+    sandbox.bot.answer = lambda h: Response(status_code=500) if h.type == "message_action" else None
+    sandbox.page("shortcut", user=ALICE, callback_id="autotag:file", channel=GENERAL, ts=ts)
+    last = sandbox.messages()[-1]
+    assert last["ephemeral_for"] == ALICE
+    assert "trouble connecting" in last["text"]
+
+
+def test_the_menus_entries_come_from_the_manifest(tmp_path: Path) -> None:
+    file = tmp_path / "manifest.json"
+    entry = {"name": "Keep this", "type": "message", "callback_id": "toy:keep", "description": "Keeps it."}
+    with running(slack_manifest=file) as sandbox:
+        assert sandbox.look()["shortcuts"] == []
+        file.write_text(json.dumps({"features": {"shortcuts": [entry, {**entry, "type": "global"}]}}))
+        assert sandbox.look()["shortcuts"] == [entry]
+        file.write_text("{")
+        assert sandbox.look()["shortcuts"] == [entry], "what can't be read changes nothing"
 
 
 def _plain(text: str) -> dict[str, str]:

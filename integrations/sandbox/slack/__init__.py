@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from integrations.sandbox.changes import Changes
 from integrations.sandbox.options import SandboxOptions
+from integrations.sandbox.slack.app_manifest import Installed
 from integrations.sandbox.slack.callbacks import ResponseUrls, Triggers
 from integrations.sandbox.slack.courier import Courier
 from integrations.sandbox.slack.desk import Desk
@@ -51,6 +52,7 @@ def _desk(options: SandboxOptions, changes: Changes) -> Desk:
         response_urls=ResponseUrls(time.monotonic, options.public_url),
         files=Files(folder),
         sockets=Sockets(options.public_url, options.ack_deadline_s),
+        app=Installed(options.slack_manifest),
     )
 
 

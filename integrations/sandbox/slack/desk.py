@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from integrations.sandbox.options import SandboxOptions
+from integrations.sandbox.slack.app_manifest import Installed
 from integrations.sandbox.slack.callbacks import ResponseUrls, Triggers
 from integrations.sandbox.slack.files import Files
 from integrations.sandbox.slack.sockets import Sockets
@@ -17,3 +18,4 @@ class Desk:
     response_urls: ResponseUrls
     files: Files
     sockets: Sockets
+    app: Installed

@@ -137,12 +137,28 @@ class Interactions:
 
     async def shortcut(self, user_id: str, callback_id: str, place: Place | None) -> dict[str, Any]:
         """Global from the menu, or on a message."""
-        user = self._workspace.user(user_id)
+        user, action_ts = self._workspace.user(user_id), self._workspace.mint_ts()
+        if isinstance(place, View):
+            raise SlackError("invalid_arguments", ["a shortcut is chosen on a message or on none"])
         kind = "shortcut" if place is None else "message_action"
-        more = {"callback_id": callback_id, **(self._origin(user, place) if place is not None else {})}
+        more = {
+            "callback_id": callback_id,
+            "action_ts": action_ts,
+            **(self._chosen(user, place) if place else {}),
+        }
         trigger_id = self._desk.triggers.mint(user.id)
         reply = await self._courier.deliver(payloads.interaction(kind, user, trigger_id, **more))
+        if place is not None:
+            self._tell_trouble(user, place, reply)
         return {"delivered": [_summary(kind, reply)]}
+
+    def _chosen(self, user: User, place: tuple[Message, Channel]) -> dict[str, Any]:
+        """Through its response URL an app may replace its own messages only."""
+        message, channel = place
+        target = message.ts if message.bot_id == seed.BOT_ID else None
+        response_url = self._desk.response_urls.mint(user.id, channel.id, target, message.thread_ts)
+        chosen = payloads.chosen_message(message, channel, self._desk.options.public_url)
+        return {**chosen, "response_url": response_url}
 
     # Modals
 

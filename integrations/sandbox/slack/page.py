@@ -142,6 +142,7 @@ class Page:
             "messages": {c.id: self._messages(c.id, known, limit) for c in channels},
             "views": [_view(view) for view in self._workspace.stack(known)],
             "home": _view(home) if home else None,
+            "shortcuts": [shortcut.model_dump() for shortcut in self._desk.app.message_shortcuts()],
             "limits": {"enabled": self._limiter.enabled},
             "sockets": self._desk.sockets.connected,
         }

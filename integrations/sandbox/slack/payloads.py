@@ -146,6 +146,15 @@ def in_message(message: Message, channel: Channel, public_url: str) -> Payload:
     }
 
 
+def chosen_message(message: Message, channel: Channel, public_url: str) -> Payload:
+    """The fields of a `message_action`, a shortcut in a message's menu."""
+    return {
+        "message_ts": message.ts,
+        "channel": {"id": channel.id, "name": "directmessage" if channel.im_user else channel.name},
+        "message": message_json(message, public_url, metadata=False),
+    }
+
+
 def in_view(view: View) -> Payload:
     return {"container": {"type": "view", "view_id": view.id}, "view": view_json(view)}
 

@@ -89,8 +89,15 @@ function toolbar(made, channel, inThread) {
   const reply = !inThread && !isReply(made) && tool("Reply in thread", icon("thread"), () => openThread(made));
   const more = tool("More actions", icon("more"), ({ currentTarget }) => openMenu(currentTarget, [
     { label: "Copy link", run: () => copyLink(made, channel) },
+    ...(store.slack?.shortcuts ?? []).map((one) => shortcut(one, made, channel)),
   ], "More actions"));
   return h("div.message-tools", { role: "toolbar", "aria-label": "Message actions" }, quick, picker, reply, more);
+}
+
+/** The app's entry in the menu: its name, and whose it is. */
+function shortcut({ name, callback_id, description }, made, channel) {
+  const choose = () => attempt(() => api.slack.shortcut({ user: store.user, callback_id, channel, ts: made.ts }));
+  return { label: h("span.menu-shortcut", { title: description }, name, h("small", {}, "Signalbox")), icon: icon("robot"), run: choose };
 }
 
 const tool = (label, content_, onclick) => h("button.tool", { type: "button", "aria-label": label, title: label, onclick }, content_);
