@@ -218,6 +218,11 @@ class Context:
         if not self.inbox.put(new).duplicate:
             self._kernel.enqueue([DueRun(run_id, queue) for run_id, (_, queue) in new.run_ids()])
 
+    def ticket_at(self, address: str) -> str | None:
+        """The key of the ticket that an address shows; None unless it is a page of the helpdesk set up."""
+        pages = self._kernel.ticket_pages
+        return pages.key_at(address) if pages else None
+
     def trace(self, event_id: str) -> Trace:
         """From delivery to effects."""
         return self._kernel.trace(event_id)

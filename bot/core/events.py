@@ -175,6 +175,15 @@ class Shortcut(Payload):
     trigger_id: str = ""
 
 
+class SharedLinks(Payload):
+    """Links in somebody's message to sites that the app's manifest names; as they stand in the message."""
+
+    urls: tuple[str, ...]
+    user: User
+    channel: str
+    ts: str
+
+
 class Reaction(Payload):
     """Somebody put an emoji on a message, or took it away; `emoji` has no colons."""
 

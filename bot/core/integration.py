@@ -16,6 +16,7 @@ from bot.core.events import Delivery, NewEvent, Payload
 from bot.core.messages import Message
 from bot.core.settings import Settings
 from bot.core.stored_messages import StoredMessages
+from bot.core.ticket_pages import TicketPages
 
 PortName = Literal["chat", "tickets", "alerts", "metrics", "gateway"]
 
@@ -71,6 +72,8 @@ class Integration:
     sources: tuple[Source, ...] = ()
     provides: PortName | None = None
     port: Callable[[], Any] | None = None
+    pages: TicketPages | None = None
+    """Of a helpdesk: where a browser shows its tickets; None when nobody can say."""
 
 
 Connect = Callable[[Services], Integration]

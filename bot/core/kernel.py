@@ -8,6 +8,8 @@ from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, cast
 
+from pydantic import SecretStr
+
 from bot.core.audit import Audit
 from bot.core.backup_state import BackupState
 from bot.core.buttons import Buttons
@@ -28,6 +30,7 @@ from bot.core.settings import Settings
 from bot.core.steps import Steps
 from bot.core.stored_messages import StoredMessages
 from bot.core.switches import Switches
+from bot.core.ticket_pages import TicketPages
 from bot.core.tokens import Tokens
 from bot.core.trace import Trace, trace
 
@@ -105,6 +108,12 @@ class Kernel:
     def gateway(self) -> Gateway:
         return cast(Gateway, self.port("gateway"))
 
+    @property
+    def ticket_pages(self) -> TicketPages | None:
+        """Of the helpdesk that is set up."""
+        found = (i.pages for i in self.integrations.values() if i.provides == "tickets" and i.port)
+        return next((pages for pages in found if pages is not None), None)
+
     @cached_property
     def executors(self) -> Mapping[str, Executor]:
         return load_executors(self._services) if self._executors is None else self._executors
@@ -150,8 +159,22 @@ def _refuse_rivals(integrations: Iterable[Integration]) -> None:
 def build_kernel(settings: Settings, *, enqueue: Enqueue = lambda _: None) -> Kernel:
     """The kernel of a real process: its database, installed plugins and installed integrations."""
     db = Database(settings.resolved_database_url())
-    connects = [_load(entry) for entry in sorted(entry_points(group=GROUP), key=lambda e: e.name)]
-    return Kernel(settings, db, load_plugins(settings), connects, enqueue=enqueue)
+    return Kernel(settings, db, load_plugins(settings), _connects(), enqueue=enqueue)
+
+
+def declared_kernel(settings: Settings) -> Kernel:
+    """A kernel for what only asks what is installed and set up: it stores nothing and needs no secret."""
+    key = settings.secret_key or SecretStr("not used: no button is made")
+    return Kernel(
+        settings.model_copy(update={"secret_key": key}),
+        Database("sqlite://"),
+        load_plugins(settings),
+        _connects(),
+    )
+
+
+def _connects() -> list[Callable[[Services], Integration]]:
+    return [_load(entry) for entry in sorted(entry_points(group=GROUP), key=lambda e: e.name)]
 
 
 def _load(entry: EntryPoint) -> Callable[[Services], Integration]:

@@ -76,6 +76,13 @@ class Chat(Protocol):
         """Show a person's Home tab anew; it replaces what stood there, and its blocks have no buttons."""
         ...
 
+    def unfurl(self, *, ref: MessageRef, cards: Mapping[str, Message], step_key: str) -> bool:
+        """Show a card, without buttons, for each of these links in somebody's message; again: instead.
+
+        False when the message or the links are gone.
+        """
+        ...
+
     def upload(
         self,
         *,

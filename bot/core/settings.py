@@ -79,6 +79,10 @@ class HelpdeskSettings(_Section):
     """A helpdesk of one's own, described by its requests: docs/helpdesks.md."""
 
     url: str = Field("", description="Base URL of its API; empty: none.")
+    page: str = Field(
+        "",
+        description="Address of a ticket's page, for cards of links, e.g. https://desk.example/tickets/{key}.",
+    )
     headers: dict[str, SecretStr] = Field(default_factory=dict, description="Sent with each request.")
     webhook_secret: SecretStr | None = Field(None, description="Secret of its webhooks (HMAC-SHA256).")
     webhook_header: str = Field("X-Signature-256", description="Header that carries sha256=<hex>.")

@@ -18,6 +18,7 @@ from bot.core.events import (
     Payload,
     Reaction,
     ReplyTo,
+    SharedLinks,
     Shortcut,
     Submission,
     User,
@@ -89,6 +90,8 @@ def _event(body: Json, registry: Registry) -> Normalised:
     event = body["event"]
     if event["type"] in _REACTIONS:
         return _reaction(body, event, registry)
+    if event["type"] == "link_shared":
+        return _links(body, event, registry)
     kind = _event_kind(body, event)
     # Our own and other bots' messages would answer each other for ever; edits are no new messages.
     if kind is None or event.get("bot_id") or event.get("subtype") not in {None, "thread_broadcast"}:
@@ -123,6 +126,22 @@ def _reaction(body: Json, event: Json, registry: Registry) -> Normalised:
         channel=item["channel"],
         ts=item["ts"],
         added=_REACTIONS[event["type"]],
+    )
+    key = DedupeKey(f"slack:event:{body['event_id']}")
+    return _new(kind, f"{payload.channel}:{payload.ts}", payload, payload.user, (key,))
+
+
+def _links(body: Json, event: Json, registry: Registry) -> Normalised:
+    """Not while somebody still writes, and not where other companies read along."""
+    kind = "slack.links"
+    is_posted = event.get("source", "conversations_history") == "conversations_history"
+    if not is_posted or body.get("is_ext_shared_channel") or not registry.handlers_for(kind):
+        return Say()
+    payload = SharedLinks(
+        urls=tuple(dict.fromkeys(str(link["url"]) for link in event["links"])),
+        user=User(id=event.get("user") or ""),
+        channel=event["channel"],
+        ts=event["message_ts"],
     )
     key = DedupeKey(f"slack:event:{body['event_id']}")
     return _new(kind, f"{payload.channel}:{payload.ts}", payload, payload.user, (key,))

@@ -13,6 +13,7 @@ from bot.core.events import (
     NewEvent,
     Payload,
     Reaction,
+    SharedLinks,
     Shortcut,
     Submission,
 )
@@ -26,6 +27,7 @@ _MODELS: dict[str, type[Payload]] = {
     "slack.mention": ChatMessage,
     "slack.home": ChatMessage,
     "slack.reaction": Reaction,
+    "slack.links": SharedLinks,
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -64,6 +65,7 @@ class _State:
     replies: dict[str, Reply] = field(default_factory=dict)
     modals: list[Modal] = field(default_factory=list)
     homes: dict[str, Message] = field(default_factory=dict)
+    cards: dict[str, Message] = field(default_factory=dict)
     files: dict[str, File] = field(default_factory=dict)
     said: dict[tuple[str, str], Said] = field(default_factory=dict)
 
@@ -100,6 +102,11 @@ class FakeChat(Faulty):
     def homes(self) -> dict[str, Message]:
         """Home tabs by user."""
         return self._state.homes
+
+    @property
+    def cards(self) -> dict[str, Message]:
+        """What links were unfurled to, by address."""
+        return self._state.cards
 
     @property
     def files(self) -> list[File]:
@@ -159,6 +166,12 @@ class FakeChat(Faulty):
     def publish_home(self, *, user: str, message: Message, step_key: str) -> None:
         with self._call("publish_home", user=user, message=message, step_key=step_key):
             self._state.homes[user] = message
+
+    @idempotent
+    def unfurl(self, *, ref: MessageRef, cards: Mapping[str, Message], step_key: str) -> bool:
+        with self._call("unfurl", ref=ref, cards=cards, step_key=step_key):
+            self._state.cards.update(cards)
+            return True
 
     def upload(
         self,

@@ -12,6 +12,7 @@ from bot.core.integration import Integration, Services
 from bot.core.kernel import Kernel
 from bot.core.registry import Registry
 from bot.core.settings import Role, Settings
+from bot.core.ticket_pages import TicketPages
 from bot.testing.alerts import FakeAlerts
 from bot.testing.chat import FakeChat
 from bot.testing.clock import Clock
@@ -56,7 +57,8 @@ class World:
         return Integration("kit-chat", (self.source,), "chat", lambda: self.chat)
 
     def _connect_tickets(self, _: Services) -> Integration:
-        return Integration("kit-tickets", (), "tickets", lambda: self.tickets)
+        pages = TicketPages("https://tickets.example", r"/browse/(?P<key>[A-Z]+-\d+)")
+        return Integration("kit-tickets", (), "tickets", lambda: self.tickets, pages)
 
     def _connect_alerts(self, _: Services) -> Integration:
         return Integration("kit-alerts", (), "alerts", lambda: self.alerts)

@@ -14,6 +14,7 @@ from bot.core.events import Delivery, NewEvent, Payload, Ticket, TicketEvent
 from bot.core.integration import Integration, Services
 from bot.core.ports import Health, TicketPage, idempotent
 from bot.core.settings import FreshdeskSettings, Settings
+from bot.core.ticket_pages import TicketPages
 from bot.webhooks import signatures
 from bot.webhooks.body import json_object
 
@@ -40,7 +41,8 @@ def connect(services: Services) -> Integration:
 
     if not settings.freshdesk.url:
         return Integration("freshdesk")
-    return Integration("freshdesk", (FreshdeskSource(settings, own_account),), "tickets", port)
+    pages = TicketPages(settings.freshdesk.url, r"/a/tickets/(?P<key>\d{1,19})")
+    return Integration("freshdesk", (FreshdeskSource(settings, own_account),), "tickets", port, pages)
 
 
 class FreshdeskSource:

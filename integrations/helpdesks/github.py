@@ -16,6 +16,7 @@ from bot.core.events import DedupeKey, Delivery, NewEvent, Payload, Ticket, Tick
 from bot.core.integration import Integration, Services
 from bot.core.ports import Health, TicketPage, idempotent
 from bot.core.settings import GithubSettings, Settings
+from bot.core.ticket_pages import TicketPages
 from bot.webhooks import signatures
 from bot.webhooks.body import json_object
 
@@ -48,7 +49,15 @@ def connect(services: Services) -> Integration:
 
     if settings.github.token is None:
         return Integration("github")
-    return Integration("github", (GithubSource(settings, own_account),), "tickets", port)
+    source = GithubSource(settings, own_account)
+    return Integration("github", (source,), "tickets", port, _pages(settings.github.url))
+
+
+def _pages(api: str) -> TicketPages:
+    """People's pages stand at github.com, or at the host of the Enterprise Server."""
+    site = "https://github.com" if api == "https://api.github.com" else api.removesuffix("/api/v3")
+    path = r"/(?P<owner>[A-Za-z0-9-]+)/(?P<name>[A-Za-z0-9._-]+)/issues/(?P<number>\d{1,12})"
+    return TicketPages(site, path, "{owner}/{name}#{number}")
 
 
 class GithubSource:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import string
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from pydantic import ValidationError
 
@@ -16,6 +17,7 @@ from bot.core.events import DedupeKey, Delivery, NewEvent, Payload, Ticket, Tick
 from bot.core.integration import Integration, Services
 from bot.core.ports import Health, TicketPage, idempotent
 from bot.core.settings import HelpdeskRequest, HelpdeskSettings
+from bot.core.ticket_pages import TicketPages
 from bot.webhooks import signatures
 from bot.webhooks.body import json_object
 
@@ -34,7 +36,19 @@ def connect(services: Services) -> Integration:
 
     if not settings.url:
         return Integration("helpdesk")
-    return Integration("helpdesk", (MappedSource(settings),), "tickets", port)
+    pages = _pages(settings.page) if settings.page else None
+    return Integration("helpdesk", (MappedSource(settings),), "tickets", port, pages)
+
+
+def _pages(template: str) -> TicketPages:
+    address = urlsplit(template)
+    if address.path.count("{key}") != 1 or not address.hostname:
+        raise ConfigError(
+            f"helpdesk.page is {template!r}. Expected the address of a ticket's page, with {{key}} in its "
+            "path, such as https://desk.example/tickets/{key}."
+        )
+    before, after = map(re.escape, address.path.split("{key}"))
+    return TicketPages(f"{address.scheme}://{address.netloc}", rf"{before}(?P<key>[\w.:-]{{1,80}}){after}")
 
 
 class MappedSource:

@@ -16,6 +16,7 @@ from bot.core.events import DedupeKey, Delivery, NewEvent, Payload, Ticket, Tick
 from bot.core.integration import Integration, Services
 from bot.core.ports import Health, TicketPage, idempotent
 from bot.core.settings import Settings, ZendeskSettings
+from bot.core.ticket_pages import TicketPages
 from bot.webhooks import signatures
 from bot.webhooks.body import json_object
 
@@ -49,7 +50,8 @@ def connect(services: Services) -> Integration:
 
     if not settings.zendesk.url:
         return Integration("zendesk")
-    return Integration("zendesk", (ZendeskSource(settings, own_account),), "tickets", port)
+    pages = TicketPages(settings.zendesk.url, r"/(?:agent/)?tickets/(?P<key>\d{1,19})")
+    return Integration("zendesk", (ZendeskSource(settings, own_account),), "tickets", port, pages)
 
 
 class ZendeskSource:

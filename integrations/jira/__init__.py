@@ -6,7 +6,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from bot.core.integration import Integration, Services
-from integrations.jira.source import JiraSource
+from bot.core.ticket_pages import TicketPages
+from integrations.jira.source import KEY, JiraSource
 
 if TYPE_CHECKING:
     from integrations.jira.tickets import JiraTickets
@@ -25,6 +26,7 @@ def connect(services: Services) -> Integration:
         """By which the bot recognises its own changes and does not answer them."""
         return settings.account_id or (port().account_id if settings.url else "")
 
-    return Integration(
-        "jira", (JiraSource(settings, own_account),), "tickets", port if settings.url else None
-    )
+    if not settings.url:
+        return Integration("jira", (JiraSource(settings, own_account),), "tickets")
+    pages = TicketPages(settings.url, rf"/browse/(?P<key>{KEY})")
+    return Integration("jira", (JiraSource(settings, own_account),), "tickets", port, pages)

@@ -23,7 +23,7 @@ KINDS = {
     "jira:issue_deleted": "ticket.deleted",
     "comment_created": "ticket.commented",
 }
-_KEY = re.compile(r"[A-Za-z][A-Za-z0-9_]*-[0-9]{1,19}")  # it becomes part of URLs and of a text column
+KEY = r"[A-Za-z][A-Za-z0-9_]*-[0-9]{1,19}"  # it becomes part of URLs and of a text column
 _ACCOUNT = re.compile(r"[\w:.@ -]{1,120}")
 
 
@@ -91,7 +91,7 @@ def ticket_of(issue: dict[str, Any], site: str) -> Ticket:
 
 def _key(data: dict[str, Any]) -> str:
     key = _object(data, "issue").get("key")
-    if not (isinstance(key, str) and _KEY.fullmatch(key)):
+    if not (isinstance(key, str) and re.fullmatch(KEY, key)):
         raise BadDelivery(f"The {data.get('webhookEvent')} payload has no issue.key like SUP-12.")
     return key
 

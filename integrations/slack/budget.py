@@ -24,6 +24,7 @@ TIER_2, TIER_3, TIER_4 = parse("20/minute"), parse("50/minute"), parse("100/minu
 METHODS: dict[str, RateLimitItem] = {
     "chat.postMessage": parse("200/minute"),
     "chat.postEphemeral": TIER_4,
+    "chat.unfurl": TIER_3,
     "chat.update": TIER_3,
     "conversations.history": TIER_3,
     "conversations.list": TIER_2,

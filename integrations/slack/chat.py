@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any
 
 import structlog
@@ -28,6 +29,14 @@ TIMEOUT_SECONDS = 10
 METADATA = "signalbox"
 _GONE = {"message_not_found", "cant_update_message", "edit_window_closed"}
 _NOWHERE = {"thread_not_found", "message_not_found", "channel_not_found"}
+_NOT_UNFURLED = {
+    "cannot_find_channel",
+    "cannot_find_message",
+    "cannot_unfurl_message",
+    "cannot_unfurl_url",
+    "channel_not_found",
+    "message_not_found",
+}
 _HISTORY = 100
 _UPLOAD = "files.getUploadURLExternal"
 
@@ -229,6 +238,19 @@ class SlackChat:
         view = {"type": "home", "blocks": render(message, new_id()[-8:], uploads=False).blocks}
         self._call("views.publish", priority="high", user_id=user, view=view)
 
+    @idempotent
+    def unfurl(self, *, ref: MessageRef, cards: Mapping[str, Message], step_key: str) -> bool:
+        del step_key
+        shown = {url: {"blocks": _card(card)} for url, card in cards.items()}
+        try:
+            self._call("chat.unfurl", channel=ref.channel, ts=ref.ts, unfurls=shown)
+        except Permanent as exc:
+            if isinstance(exc.__cause__, SlackApiError) and error_of(exc.__cause__) in _NOT_UNFURLED:
+                log.info("links.not_unfurled", channel=ref.channel, error=error_of(exc.__cause__))
+                return False
+            raise
+        return True
+
     def upload(
         self,
         *,
@@ -423,7 +445,19 @@ def _findable(filename: str, step_key: str) -> str:
     return f"{name}.{ending}" if dot else name
 
 
-_JSON = {"chat.postMessage", "chat.update", "chat.postEphemeral", "views.open", "views.publish"}
+_JSON = {
+    "chat.postEphemeral",
+    "chat.postMessage",
+    "chat.unfurl",
+    "chat.update",
+    "views.open",
+    "views.publish",
+}
+
+
+def _card(card: Message) -> list[dict[str, Any]]:
+    rendered = render(card, new_id()[-8:], uploads=False)
+    return [*rendered.blocks, *(block for bar in rendered.attachments for block in bar["blocks"])]
 
 
 def _content(rendered: Rendered) -> dict[str, Any]:

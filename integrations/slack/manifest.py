@@ -14,7 +14,7 @@ import typer
 
 from bot.core.declare import Handler
 from bot.core.errors import ConfigError
-from bot.core.registry import load_plugins
+from bot.core.kernel import declared_kernel
 from bot.core.settings_loader import load_settings
 from integrations.slack.scopes import EVENTS, SCOPES
 
@@ -22,8 +22,13 @@ SHORTCUTS = 10
 app = typer.Typer(help="Print the manifest of the Slack app.")
 
 
-def manifest(command: str, url: str = "", shortcuts: Sequence[Handler] = ()) -> dict[str, Any]:
-    """The app's manifest; without a `url` it uses Socket Mode, for hosts that Slack can't reach."""
+def manifest(
+    command: str, url: str = "", shortcuts: Sequence[Handler] = (), domains: Sequence[str] = ()
+) -> dict[str, Any]:
+    """The app's manifest; without a `url` it uses Socket Mode, for hosts that Slack can't reach.
+
+    Links to `domains` are told to the app.
+    """
     address = f"{url.rstrip('/')}/slack/events" if url else ""
     asked: dict[str, Any] = {"command": command, "description": "Talk to Signalbox", "usage_hint": "help"}
     events: dict[str, Any] = {"bot_events": list(EVENTS)}
@@ -41,7 +46,8 @@ def manifest(command: str, url: str = "", shortcuts: Sequence[Handler] = ()) -> 
             "app_home": {"home_tab_enabled": True, "messages_tab_enabled": True},
             "bot_user": {"display_name": "Signalbox", "always_online": True},
             "slash_commands": [asked],
-            "shortcuts": _shortcuts(shortcuts),
+            **({"shortcuts": _shortcuts(shortcuts)} if shortcuts else {}),
+            **({"unfurl_domains": list(domains)} if domains else {}),
         },
         "oauth_config": {"scopes": {"bot": list(SCOPES)}},
         "settings": {
@@ -82,5 +88,8 @@ def show(
     if url and urlsplit(url).scheme != "https":
         raise ConfigError(f"Slack calls https addresses only, not {url!r}. Example: https://bot.example.com")
     settings = load_settings().settings
-    shortcuts = load_plugins(settings).shortcuts()
-    typer.echo(json.dumps(manifest(settings.slack.command, url, shortcuts), indent=2))
+    kernel = declared_kernel(settings)
+    domains = [kernel.ticket_pages.host] if kernel.ticket_pages else []
+    made = manifest(settings.slack.command, url, kernel.registry.shortcuts(), domains)
+    kernel.close()
+    typer.echo(json.dumps(made, indent=2))

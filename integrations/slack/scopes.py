@@ -9,8 +9,17 @@ SCOPES = (
     "chat:write",
     "commands",
     "files:write",
+    "links:read",
+    "links:write",
     "reactions:read",
     "usergroups:read",
     "users:read",
 )
-EVENTS = ("app_home_opened", "app_mention", "message.channels", "reaction_added", "reaction_removed")
+EVENTS = (
+    "app_home_opened",
+    "app_mention",
+    "link_shared",
+    "message.channels",
+    "reaction_added",
+    "reaction_removed",
+)

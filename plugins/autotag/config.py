@@ -16,6 +16,7 @@ class AutoTagConfig(PluginConfig):
         "", pattern=r"^[^\s]{0,20}$", description="Put before each label, for example 'query-'; no spaces."
     )
     ticket_project: str = Field("", description="Project for tickets made from messages; empty: none are.")
+    unfurl: bool = Field(default=True, description="Whether a pasted link to a ticket becomes a card.")
     projects: tuple[str, ...] = Field((), description="Project keys to tag; empty means all.")
     closed: tuple[str, ...] = Field(
         ("done", "closed", "resolved", "solved", "canceled", "cancelled"),

@@ -34,11 +34,12 @@ from plugins.autotag.effort import by_category, measured, shift
 from plugins.autotag.filing import FILED, FilingHandlers, event_of
 from plugins.autotag.policy import Decision
 from plugins.autotag.similar import Similar
+from plugins.autotag.unfurling import UnfurlHandlers
 
 MOST_DAYS, MOST_RECORDS = 400, 100_000
 
 
-class AutoTag(FilingHandlers, Plugin[AutoTagConfig]):
+class AutoTag(FilingHandlers, UnfurlHandlers, Plugin[AutoTagConfig]):
     name = "autotag"
     page_title = "Tickets"
     Config = AutoTagConfig

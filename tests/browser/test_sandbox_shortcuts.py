@@ -1,4 +1,4 @@
-"""From the menu of a message: a ticket that the bot tags, an entry in an incident's timeline."""
+"""From a message: a ticket that the bot tags, an entry in an incident's timeline, a card for a link."""
 
 from __future__ import annotations
 
@@ -64,6 +64,21 @@ def test_a_message_joins_the_timeline_of_an_incident(product: Product, open_page
     expect(dialog).to_contain_text("I moved the logs", timeout=SLOW_MS)
     dialog.get_by_role("button", name="Add", exact=True).click()
     expect(answer(page)).to_contain_text("Added to the timeline of INC-", timeout=SLOW_MS)
+
+
+def test_a_link_to_a_ticket_becomes_a_card(product: Product, open_page: Open) -> None:
+    page = open_page(product.sandbox)
+    key = product.ticket("Refund <b>please</b>")
+    message = said(page, product, BOB, f"Who takes {product.sandbox}/jira/browse/{key}?")
+    card = message.locator(".attachment")
+    expect(card).to_contain_text(f"{key} Refund <b>please</b>", timeout=SLOW_MS)
+    expect(card).to_contain_text("To Do")
+    expect(card.get_by_role("link", name=key)).to_have_attribute(
+        "href", f"{product.sandbox}/jira/browse/{key}"
+    )
+    unknown = said(page, product, BOB, f"And {product.sandbox}/jira/browse/SUP-4040?")
+    expect(unknown).to_be_visible()
+    expect(unknown.locator(".attachment")).to_have_count(0)
 
 
 def test_who_may_not_is_told_so(product: Product, open_page: Open) -> None:

@@ -102,6 +102,45 @@ def test_a_ticket_is_read(desk: Desk, key: str) -> None:
     assert ticket.system == desk.fake.vendor
 
 
+@pytest.mark.parametrize(
+    ("name", "settings", "address", "key"),
+    [
+        (
+            "jira cloud",
+            _cloud("https://acme.atlassian.net/"),
+            "https://acme.atlassian.net/browse/SUP-1",
+            "SUP-1",
+        ),
+        (
+            "jira data center",
+            _data_center("https://j.example/x"),
+            "https://j.example/x/browse/SUP-1",
+            "SUP-1",
+        ),
+        ("zendesk", _zendesk("https://acme.zendesk.com"), "https://acme.zendesk.com/agent/tickets/7", "7"),
+        ("freshdesk", _freshdesk("https://a.freshdesk.com"), "https://a.freshdesk.com/a/tickets/7", "7"),
+        ("github", _github("https://api.github.com"), "https://github.com/acme/shop/issues/7", "acme/shop#7"),
+        ("github", _github("https://git.example/api/v3"), "https://git.example/a/b/issues/7", "a/b#7"),
+        ("mapped", _own("https://api.example/v1"), "https://desk.example/tickets/T-7/show", "T-7"),
+    ],
+)
+def test_a_tickets_address_is_known(name: str, settings: dict[str, Any], address: str, key: str) -> None:
+    if "helpdesk" in settings:
+        settings["helpdesk"]["page"] = "https://desk.example/tickets/{key}/show"
+    chosen = Settings.model_validate({**settings, "secret_key": "k" * 32})
+    pages = DESKS[name][1](Services(chosen, None, lambda m: m, lambda: NOW)).pages  # type: ignore[arg-type]
+    assert pages is not None
+    assert pages.key_at(address) == key
+    assert pages.key_at(f"https://evil.example/{address}") is None
+
+
+def test_a_page_without_a_place_for_the_key_is_refused() -> None:
+    settings = {"helpdesk": {"url": "https://api.example", "page": "https://desk.example/tickets"}}
+    chosen = Settings.model_validate(settings)
+    with pytest.raises(ConfigError, match=r"\{key\} in its path"):
+        mapped.connect(Services(chosen, None, lambda m: m, lambda: NOW))  # type: ignore[arg-type]
+
+
 def test_labels_come_and_go_one_by_one_and_people_s_stay(desk: Desk, key: str) -> None:
     for _ in range(2):
         desk.tickets.add_label(key=key, label="signalbox-refund", step_key="a")

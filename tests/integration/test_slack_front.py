@@ -18,7 +18,7 @@ import pytest
 
 from bot.core.errors import Transient
 from bot.core.events import ChatMessage, Click, Command, Submission
-from bot.plugin import Context, Plugin, Shortcut, action, command, on, shortcut, view
+from bot.plugin import Context, Plugin, SharedLinks, Shortcut, action, command, on, shortcut, view
 from bot.slack.front import NOT_TAKEN
 from tests.integration.web_kit import Web, web
 
@@ -40,6 +40,9 @@ class Toy(Plugin):
 
     @shortcut("keep", title="Keep this", help="Keep a message.", permission="toy.keep")
     def keep(self, asked: Shortcut, ctx: Context) -> None: ...
+
+    @on("slack.links")
+    def links(self, shared: SharedLinks, ctx: Context) -> None: ...
 
     @on("slack.mention")
     def mention(self, said: ChatMessage, ctx: Context) -> None: ...
@@ -187,6 +190,38 @@ def test_what_people_say_to_each_other_is_not_kept(site: Web) -> None:
     body = {"type": "event_callback", "event_id": "Ev1", "event": event}
     assert send(site, json.dumps(body).encode(), "application/json").status_code == 200
     assert site.kernel.inbox.recent() == []
+
+
+def pasted(site: Web, event_id: str = "Ev9", source: str = "conversations_history", **more: Any) -> None:
+    link = {"url": "https://desk.example/browse/SUP-1?a=1&amp;b=2", "domain": "desk.example"}
+    event = {
+        "type": "link_shared",
+        "user": "U1",
+        "channel": "C1",
+        "message_ts": "5.1",
+        "links": [link, link],
+        "source": source,
+        "unfurl_id": "C1-5.1",
+        "event_ts": "6.1",
+    }
+    body = {"type": "event_callback", "event_id": event_id, "event": event, **more}
+    assert send(site, json.dumps(body).encode(), "application/json").status_code == 200
+
+
+def test_links_are_told_once_and_as_they_stand_in_the_message(site: Web) -> None:
+    pasted(site)
+    pasted(site)
+    assert handlers(site) == ["toy.links"]
+    leased = site.kernel.inbox.lease(site.kernel.inbox.runs()[0].id, "test", timedelta(minutes=1))
+    shared = SharedLinks.model_validate_json(leased.body)
+    assert shared.urls == ("https://desk.example/browse/SUP-1?a=1&amp;b=2",)
+    assert (shared.channel, shared.ts) == ("C1", "5.1")
+
+
+def test_links_that_others_would_read_along_or_that_are_still_written_are_left(site: Web) -> None:
+    pasted(site, is_ext_shared_channel=True)
+    pasted(site, "Ev10", source="composer")
+    assert handlers(site) == []
 
 
 def test_a_shortcut_becomes_a_run_with_the_message_as_plain_text(site: Web) -> None:

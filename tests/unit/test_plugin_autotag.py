@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.plugin import Ticket, TicketEvent, Transient
+from bot.plugin import SharedLinks, Ticket, TicketEvent, Transient, User
 from bot.testing import Conformance, Delivered, Kit
 from bot.testing.conformance import Samples
 from plugins.autotag import AutoTag, model
@@ -73,6 +73,12 @@ class TestAutoTag(Conformance):
             "a wrong tag": lambda kit: kit.choose("Wrong? Choose the right one", "delivery"),
             "a message": lambda kit: kit.shortcut(
                 "Tag this as a ticket", kit.chat.say(REFUND, user="UBOB", channel="#support")
+            ),
+            "a link": lambda kit: kit.event(
+                "slack.links",
+                SharedLinks(
+                    urls=("https://tickets.example/browse/SUP-9",), user=User(id="U1"), channel="C1", ts="5.1"
+                ),
             ),
             "a command": lambda kit: kit.command("/signalbox tag SUP-9", user="U1"),
         }

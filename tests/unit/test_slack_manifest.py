@@ -41,6 +41,14 @@ def test_shortcuts_of_the_plugins_are_in_messages_menus() -> None:
     assert all(0 < len(one["description"]) <= 150 for one in shortcuts)
 
 
+def test_links_to_the_helpdesk_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JIRA_URL", "https://acme.atlassian.net/")
+    features = json.loads(CliRunner().invoke(app, []).stdout)["features"]
+    assert features["unfurl_domains"] == ["acme.atlassian.net"]
+    monkeypatch.setenv("JIRA_URL", "")
+    assert "unfurl_domains" not in json.loads(CliRunner().invoke(app, []).stdout)["features"]
+
+
 def test_more_shortcuts_than_slack_shows_are_refused() -> None:
     one = Handler("toy", "act", Declaration("shortcut", "act", "io", title="Act", help="Acts."))
     with pytest.raises(ConfigError, match="10 shortcuts of an app at most"):
@@ -60,6 +68,7 @@ def test_an_address_without_tls_is_refused() -> None:
 def test_each_event_has_its_scope() -> None:
     needed = {
         "app_mention": "app_mentions:read",
+        "link_shared": "links:read",
         "message.channels": "channels:history",
         "reaction_added": "reactions:read",
         "reaction_removed": "reactions:read",

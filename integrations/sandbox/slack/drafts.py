@@ -50,10 +50,10 @@ def _check(fields: dict[str, Any]) -> None:
     if not all(isinstance(attachment, dict) for attachment in fields.get("attachments", [])):
         raise SlackError("invalid_attachments")
     for attachment in fields.get("attachments", []):
-        _check_attachment_blocks(attachment)
+        check_attachment_blocks(attachment)
 
 
-def _check_attachment_blocks(attachment: dict[str, Any]) -> None:
+def check_attachment_blocks(attachment: dict[str, Any]) -> None:
     blocks = attachment.get("blocks") or []
     problems = check_message_blocks(blocks) if isinstance(blocks, list) else ["blocks must be an array"]
     if problems:

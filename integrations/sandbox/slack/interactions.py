@@ -11,6 +11,7 @@ from integrations.sandbox.slack.desk import Desk
 from integrations.sandbox.slack.drafts import checked_view
 from integrations.sandbox.slack.envelope import Reply
 from integrations.sandbox.slack.inputs import Values, entered, is_stateful, unanswered
+from integrations.sandbox.slack.links import shared
 from integrations.sandbox.slack.markup import encode
 from integrations.sandbox.slack.methods.chat import react
 from integrations.sandbox.slack.methods.views import push_view
@@ -75,11 +76,14 @@ class Interactions:
         return {"delivered": [_summary(name, reply)]}
 
     async def _announce(self, message: Message, channel: Channel) -> list[dict[str, Any]]:
-        """A mention in a channel is two events with two ids."""
+        """A mention in a channel is two events with two ids; links to the app's domains are one more."""
         url, now = self._desk.options.public_url, self._workspace.clock()
         inner = [payloads.message_event(message, channel, url)]
         if channel.im_user is None and f"<@{seed.BOT_USER}>" in message.text:
             inner.insert(0, payloads.mention_event(message, url))
+        if links := shared(message.text, self._desk.app.features.unfurl_domains):
+            is_member = seed.BOT_USER in channel.members
+            inner.append(payloads.links_event(message, links, is_member=is_member))
         replies = await asyncio.gather(
             *(self._courier.deliver_event(payloads.event(one, now)) for one in inner)
         )

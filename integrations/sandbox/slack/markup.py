@@ -2,14 +2,16 @@
 
 import re
 
+from integrations.sandbox.slack.links import linked
 from integrations.sandbox.slack.workspace import State
 
 _MENTION = re.compile(r"(?<![\w<])([@#])([\w.-]*\w)")
+_BRACKETED = re.compile(r"(<[^<>]*>)")
 _GIVEN_ID = re.compile(r"&lt;@(\w+)&gt;")
 
 
 def encode(text: str, state: State, *, labels: bool) -> str:
-    """`labels` writes `<@U1|alice>`, as slash commands with escaping do; messages have ids only."""
+    """`labels` writes `<@U1|alice>`, as slash commands with escaping do; messages have ids, and links."""
     escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     escaped = _GIVEN_ID.sub(lambda m: f"<@{m[1]}>" if m[1] in state.users else m[0], escaped)
 
@@ -20,7 +22,8 @@ def encode(text: str, state: State, *, labels: bool) -> str:
         prefix, label = found
         return f"<{prefix}|{label}>" if labels and label else f"<{prefix}>"
 
-    return _MENTION.sub(resolve, escaped)
+    parts = _BRACKETED.split(escaped if labels else linked(escaped))
+    return "".join(part if at % 2 else _MENTION.sub(resolve, part) for at, part in enumerate(parts))
 
 
 def _channel(name: str, state: State) -> tuple[str, str] | None:

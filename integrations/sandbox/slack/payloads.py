@@ -50,6 +50,21 @@ def mention_event(message: Message, public_url: str) -> Payload:
     return {**shown, "type": "app_mention", "channel": message.channel, "event_ts": message.ts}
 
 
+def links_event(message: Message, links: list[Payload], *, is_member: bool) -> Payload:
+    return {
+        "type": "link_shared",
+        "user": message.user,
+        "channel": message.channel,
+        "message_ts": message.ts,
+        "links": links,
+        "source": "conversations_history",
+        "unfurl_id": f"{message.channel}-{message.ts}",
+        "is_bot_user_member": is_member,
+        "event_ts": message.ts,
+        **({"thread_ts": message.thread_ts} if message.thread_ts else {}),
+    }
+
+
 def reaction_event(message: Message, user: User, name: str, event_ts: str) -> Payload:
     item = {"type": "message", "channel": message.channel, "ts": message.ts}
     return {

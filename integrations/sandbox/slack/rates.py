@@ -26,6 +26,7 @@ METHOD_RATES: dict[str, Rate] = {
     "chat.getPermalink": GENEROUS,
     "chat.postEphemeral": TIER_4,
     "chat.postMessage": POST_PER_WORKSPACE,
+    "chat.unfurl": TIER_3,
     "chat.update": TIER_3,
     "conversations.history": TIER_3,
     "conversations.info": TIER_3,

@@ -16,7 +16,7 @@ VERIFICATION_TOKEN = "sandbox-legacy-token"  # noqa: S105 - Slack's deprecated f
 
 SCOPES = (
     "app_mentions:read,channels:history,channels:join,channels:read,chat:write,commands,files:read,"
-    "files:write,im:history,im:read,im:write,reactions:read,reactions:write,usergroups:read,users:read,users:read.email"
+    "files:write,im:history,im:read,im:write,links:read,links:write,reactions:read,reactions:write,usergroups:read,users:read,users:read.email"
 )
 
 

@@ -115,6 +115,11 @@ class Workspace:
         del self.messages(message.channel)[message.ts]
         self._message_changed("deleted", message)
 
+    def attach(self, message: Message, attachments: list[dict[str, Any]]) -> None:
+        """Cards for links: they come beside what was said, which nobody has edited."""
+        message.attachments = attachments_with_ids(attachments)
+        self.message_touched(message)
+
     def message_touched(self, message: Message) -> None:
         """A reaction or a choice in the message's inputs: seen on the page, no event to the bot."""
         self._changed("slack.message", _place("updated", message))

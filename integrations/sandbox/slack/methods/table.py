@@ -6,7 +6,7 @@ from typing import Any
 from integrations.sandbox.slack import seed
 from integrations.sandbox.slack.call import Call, SlackError
 from integrations.sandbox.slack.desk import Desk
-from integrations.sandbox.slack.methods import chat, conversations, people, uploads, views
+from integrations.sandbox.slack.methods import chat, conversations, people, unfurling, uploads, views
 
 Method = Callable[[Desk, Call], dict[str, Any]]
 
@@ -45,6 +45,7 @@ METHODS: dict[str, Method] = {
     "chat.getPermalink": chat.get_permalink,
     "chat.postEphemeral": chat.post_ephemeral,
     "chat.postMessage": chat.post_message,
+    "chat.unfurl": unfurling.unfurl,
     "chat.update": chat.update,
     "conversations.history": conversations.history,
     "conversations.info": conversations.info,

@@ -11,7 +11,8 @@ export function attachment(made, place) {
   const body = made.blocks?.length ? blocks(made.blocks, place) : classic(made);
   return [
     made.pretext && h("div.mrkdwn", {}, mrkdwn(made.pretext)),
-    h("div.attachment", { vars: { "--bar": colour(made.color) } }, body),
+    h("div.attachment", { vars: { "--bar": colour(made.color) } }, body,
+      made.is_app_unfurl && h("div.attachment-footer", {}, "Added by Signalbox")),
   ];
 }
 
