@@ -195,7 +195,10 @@ class Reaction(Payload):
 
 
 class Ticket(Payload):
-    """A ticket's present state, whichever helpdesk holds it."""
+    """A ticket's present state, whichever helpdesk holds it.
+
+    `restricted` says that only some of those who use the helpdesk may see it (a security level in Jira).
+    """
 
     system: str
     key: str
@@ -208,6 +211,7 @@ class Ticket(Payload):
     reporter: str = ""
     url: str = ""
     created_at: datetime | None = None
+    restricted: bool = False
 
 
 class TicketEvent(Payload):

@@ -86,6 +86,7 @@ def ticket_of(issue: dict[str, Any], site: str) -> Ticket:
         reporter=_object(fields, "reporter").get("displayName") or "",
         url=f"{site.rstrip('/')}/browse/{issue['key']}",
         created_at=fields.get("created"),
+        restricted=bool(fields.get("security")),
     )
 
 

@@ -24,7 +24,7 @@ PAGE = 100
 PROPERTY = "signalbox."
 ISSUE_TYPE = "Task"
 PERMISSIONS = ("BROWSE_PROJECTS", "EDIT_ISSUES", "ADD_COMMENTS")
-FIELDS = "summary,description,labels,status,priority,project,reporter,created"
+FIELDS = "summary,description,labels,status,priority,project,reporter,created,security"
 
 
 class JiraTickets:

@@ -49,7 +49,8 @@ class UnfurlHandlers:
         except Permanent as exc:
             ctx.log.info("ticket.not_shown", ticket=key, error=str(exc))
             return None
-        if self.config.projects and ticket.project not in self.config.projects:
+        is_ours = not self.config.projects or ticket.project in self.config.projects
+        if ticket.restricted or not is_ours:
             return None
         reviewed = bool(ctx.records.find(REVIEW, subject=ticket.key, limit=1))
         return card(ticket, Decisions(ctx, ticket.key).newest(), self.config.label_prefix, reviewed=reviewed)

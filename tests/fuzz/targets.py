@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 from typing import Any, cast
 from urllib.parse import urlencode
 
-from bot.core.declare import Plugin, action, command, on, view
+from bot.core.declare import Plugin, action, command, on, shortcut, view
 from bot.core.errors import BadDelivery, Permanent
 from bot.core.events import ChatMessage, Delivery, NewEvent, Payload, Reaction
 from bot.core.integration import Services, Source
 from bot.core.registry import Registry
 from bot.core.settings import Settings
-from bot.plugin import Click, Command, Context, Submission
+from bot.plugin import Click, Command, Context, SharedLinks, Shortcut, Submission
 from bot.slack.normalise import normalise
 from integrations import alertmanager, generic, jira
 from integrations.helpdesks import freshdesk, github, mapped, zendesk
@@ -46,6 +46,12 @@ class Doors(Plugin):
 
     @on("slack.reaction")
     def liked(self, payload: Reaction, ctx: Context) -> None: ...
+
+    @on("slack.links")
+    def pasted(self, payload: SharedLinks, ctx: Context) -> None: ...
+
+    @shortcut("file", title="File", help="File it.", permission="tags.write")
+    def file(self, payload: Shortcut, ctx: Context) -> None: ...
 
     @command("alerts", help="Show alerts")
     def alerts(self, payload: Command, ctx: Context) -> None: ...
@@ -199,6 +205,10 @@ def seeds() -> list[bytes]:
         {"type": "event_callback", "event_id": "E2", "event": {"type": "reaction_added", "user": "U1",
          "reaction": "eyes", "item": {"type": "message", "channel": "C1", "ts": "1.0"}}},
         {"type": "block_actions", "user": user, "actions": [press], "container": {"channel_id": "C1"}},
+        {"type": "event_callback", "event_id": "E3", "event": {"type": "link_shared", "user": "U1", "channel": "C1",
+         "message_ts": "1.0", "links": [{"url": "https://a.invalid/browse/SUP-1", "domain": "a.invalid"}]}},
+        {"type": "message_action", "user": user, "callback_id": "doors:file", "trigger_id": "t", "action_ts": "2.0",
+         "channel": {"id": "C1"}, "message": {"text": "<https://a.invalid|a> &amp; <@U2>", "user": "U2", "ts": "1.0"}},
         {"type": "view_submission", "user": user, "view": {"id": "V1", "callback_id": "doors:why",
          "private_metadata": "{}", "state": {"values": {"b": {"a": {"value": "x"}}}}}},
     ]  # fmt: skip

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from bot.core.errors import BadDelivery, Permanent
 from bot.core.events import Delivery, NewEvent, TicketEvent
 from bot.core.settings import JiraSettings
-from integrations.jira.source import JiraSource
+from integrations.jira.source import JiraSource, ticket_of
 
 pytestmark = pytest.mark.unit
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -50,6 +50,13 @@ def payload(event: str = "jira:issue_updated", **more: Any) -> dict[str, Any]:
         "issue": {"id": "10007", "key": "SUP-7", "fields": fields},
         **more,
     }
+
+
+def test_an_issue_with_a_security_level_is_restricted() -> None:
+    issue = payload()["issue"]
+    assert not ticket_of(issue, "https://acme.example").restricted
+    issue["fields"]["security"] = {"id": "1", "name": "Management only"}
+    assert ticket_of(issue, "https://acme.example").restricted
 
 
 def delivery(data: Any, **headers: str) -> Delivery:

@@ -100,6 +100,12 @@ def test_texts_stay_texts(kit: Kit) -> None:
     assert "<@U1>" not in shown
 
 
+def test_a_ticket_that_only_some_may_see_has_no_card(kit: Kit) -> None:
+    kit.tickets.add("SUP-1", REFUND, restricted=True)
+    paste(kit, SUP_1)
+    assert kit.chat.cards == {}
+
+
 def test_five_cards_are_enough(kit: Kit) -> None:
     for number in range(1, 8):
         kit.tickets.add(f"SUP-{number}", REFUND)
