@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from bot.core.errors import SignalboxError
-from bot.plugin import Context, Errand, Permanent, on
+from bot.plugin import Context, Errand, Permanent, Throttled, on
 from plugins.alert_relay import memory
 from plugins.alert_relay.graph import drawing, view
 from plugins.alert_relay.graph.drawing import Picture
@@ -13,6 +13,7 @@ from plugins.alert_relay.state import GroupState
 
 ASKED = "alert-relay.graph"
 _WORTH_IT = timedelta(seconds=15)
+_AGAIN_SECONDS = 2.0
 _ONCE_SECONDS = 7 * 24 * 3600.0
 
 
@@ -42,7 +43,8 @@ class GraphHandlers:
             _upload(ctx, state)
         except SignalboxError as exc:
             if not isinstance(exc, Permanent) and ctx.now() - ctx.event.received_at < _WORTH_IT:
-                raise
+                # Bounded by time alone: of random waits, the last may come long before that.
+                raise Throttled(str(exc), retry_after=_AGAIN_SECONDS) from exc
             ctx.log.warning("graph.given_up", group=state.key, error=str(exc))
 
 
