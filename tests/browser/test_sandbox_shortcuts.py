@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
 
 from tests.e2e.product import BOB, CAROL, Product
@@ -79,6 +80,13 @@ def test_a_link_to_a_ticket_becomes_a_card(product: Product, open_page: Open) ->
     unknown = said(page, product, BOB, f"And {product.sandbox}/jira/browse/SUP-4040?")
     expect(unknown).to_be_visible()
     expect(unknown.locator(".attachment")).to_have_count(0)
+    message.hover()
+    message.get_by_role("button", name="More actions").click()
+    expect(page.get_by_role("menuitem", name="Tag this as a ticket")).to_be_visible()
+    results = Axe().run(page)
+    assert results.violations_count == 0, results.generate_report()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("menuitem")).to_have_count(0)
 
 
 def test_who_may_not_is_told_so(product: Product, open_page: Open) -> None:

@@ -8,7 +8,7 @@ let open = null;
 export function openPopup(anchor, content, { label, role = "menu", onclose = () => {} } = {}) {
   closePopup();
   const popup = h("div.popup", { role, "aria-label": label }, content);
-  (anchor.closest("dialog") ?? document.body).append(popup);
+  (anchor.closest("dialog") ?? document.querySelector("main")).append(popup);
   anchor.setAttribute("aria-expanded", "true");
   place(popup, anchor);
   open = { popup, anchor, onclose };
