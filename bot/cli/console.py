@@ -14,7 +14,10 @@ def register(app: typer.Typer) -> None:
 
 
 def console(
-    url: Annotated[str, typer.Option(help="Where people reach the web process; default: this machine.")] = "",
+    url: Annotated[
+        str,
+        typer.Option(help="Where people reach the web process; default: web.public_url, or this machine."),
+    ] = "",
 ) -> None:
     """Print a link that signs one person in to the console, once, within ten minutes."""
     from bot.console.sign_in import Links  # noqa: PLC0415  # see the package's docstring
@@ -26,5 +29,5 @@ def console(
         code = Links(db).make()
     finally:
         db.close()
-    base = (url or f"http://127.0.0.1:{settings.web.port}").rstrip("/")
+    base = (url or settings.web.public_url or f"http://127.0.0.1:{settings.web.port}").rstrip("/")
     print(f"{base}/sign-in?code={code}")

@@ -15,15 +15,19 @@ from starlette.exceptions import HTTPException
 
 from bot.console import charts
 from bot.console.sign_in import COOKIE, SESSION_SECONDS, Links, Session, Sessions
+from bot.console.slack_identity import DONE, STATE_COOKIE, STATE_SECONDS, SlackIdentity
 from bot.core.context import Context
 from bot.core.declare import Plugin
-from bot.core.errors import Permanent, SignalboxError
+from bot.core.errors import Permanent, Refused, SignalboxError
 from bot.core.events import Event, Payload
 from bot.core.inbox import RunStatus
 from bot.core.kernel import Kernel
 from bot.core.pages import Chart, Page
 
 STATIC = Path(__file__).parent / "static"
+VIEW = "console.view"
+REPLAY = "inbox.replay"
+USED = "This link was used already or is older than ten minutes."
 _DAY = timedelta(days=1)
 _TEMPLATES = Jinja2Templates(Path(__file__).parent / "templates")
 _TEMPLATES.env.filters["local"] = lambda link: link if _is_link(link) else ""
@@ -31,7 +35,12 @@ log = structlog.get_logger()
 
 
 class SignInNeeded(Exception):
-    """Answered with the page that tells how."""
+    """Answered with the page that tells how, and what went wrong before."""
+
+    def __init__(self, why: str = "", *, slack: bool = False) -> None:
+        super().__init__(why)
+        self.why = why
+        self.slack = slack
 
 
 class Console:
@@ -42,13 +51,35 @@ class Console:
         self.kernel = kernel
         self.links = Links(kernel.db, kernel.clock)
         self.sessions = Sessions(key.get_secret_value().encode()) if key else None
+        self.slack = SlackIdentity.of(kernel.settings)
 
     def session(self, request: Request) -> Session:
         """The session that a request belongs to; without one it is answered with the sign-in page."""
         found = self.sessions.read(request.cookies.get(COOKIE)) if self.sessions else None
         if found is None:
-            raise SignInNeeded
+            raise self.sign_in_needed()
+        try:
+            self.require(found, VIEW, "look at the console")
+        except Refused as exc:  # the role was taken away meanwhile
+            raise self.sign_in_needed(str(exc)) from exc
         return found
+
+    def sign_in_needed(self, why: str = "") -> SignInNeeded:
+        return SignInNeeded(why, slack=self.slack is not None)
+
+    def require(self, session: Session, permission: str, what: str) -> None:
+        if not session.by_link:
+            self.kernel.permissions.require(session.user, permission, what)
+
+    def begin(self, request: Request, user: str, *, by_link: bool) -> Response:
+        """Signed in: on to the overview."""
+        if self.sessions is None:
+            raise self.sign_in_needed()
+        self.kernel.audit.record(f"console:{user}", "console.sign_in", "console")
+        answer = RedirectResponse("/", 303)
+        cookie = self.sessions.begin(user, by_link=by_link)
+        answer.set_cookie(COOKIE, cookie, max_age=SESSION_SECONDS, **_cookie_rules(request))
+        return answer
 
     def show(self, request: Request, template: str, here: str, **shown: Any) -> Response:
         shown |= {
@@ -80,18 +111,30 @@ def _add_door(router: APIRouter, console: Console) -> None:
     @router.get("/sign-in")
     def sign_in(request: Request, code: str = "") -> Response:
         user = console.links.use(code) if code else None
-        if user is None or console.sessions is None:
-            return sign_in_page(request, tried=bool(code))
-        console.kernel.audit.record(f"console:{user}", "console.sign_in", "console")
-        answer = RedirectResponse("/", 303)
-        answer.set_cookie(
-            COOKIE,
-            console.sessions.begin(user),
-            max_age=SESSION_SECONDS,
-            httponly=True,
-            samesite="lax",
-            secure=request.url.scheme == "https",
-        )
+        if user is None:
+            raise console.sign_in_needed(USED if code else "")
+        return console.begin(request, user, by_link=True)
+
+    @router.get("/sign-in/slack")
+    def ask_slack(request: Request) -> Response:
+        asked = _configured(console).ask()
+        answer = RedirectResponse(asked.url, 303)
+        rules = _cookie_rules(request)
+        answer.set_cookie(STATE_COOKIE, asked.cookie, max_age=STATE_SECONDS, path=DONE, **rules)
+        return answer
+
+    @router.get(DONE)
+    def slack_answered(request: Request, state: str = "", code: str = "", error: str = "") -> Response:
+        slack = _configured(console)
+        try:
+            if error or not code:
+                raise Refused("Slack was not allowed to say who you are.")
+            user = slack.user(request.cookies.get(STATE_COOKIE), state, code)
+            console.kernel.permissions.require(user, VIEW, "look at the console")
+        except Refused as exc:
+            raise console.sign_in_needed(str(exc)) from exc
+        answer = console.begin(request, user, by_link=False)
+        answer.delete_cookie(STATE_COOKIE, path=DONE)
         return answer
 
     @router.post("/sign-out")
@@ -139,6 +182,7 @@ def _add_inbox(router: APIRouter, console: Console) -> None:
     @router.post("/inbox/{run_id}/replay")
     def replay(request: Request, run_id: str, token: Annotated[str, Form()]) -> Response:
         session = console.sent_by(request, token)
+        console.require(session, REPLAY, "replay what failed")
         due = kernel.inbox.replay(run_id)
         kernel.audit.record(f"console:{session.user}", "inbox.replay", run_id)
         kernel.enqueue([due])
@@ -178,8 +222,19 @@ def _add_plugins(router: APIRouter, console: Console) -> None:
         return Response(charts.svg(drawn), media_type="image/svg+xml", headers={"Cache-Control": "no-store"})
 
 
-def sign_in_page(request: Request, *, tried: bool = False) -> Response:
-    return _TEMPLATES.TemplateResponse(request, "sign_in.html", {"tried": tried}, status_code=401)
+def sign_in_page(request: Request, needed: SignInNeeded) -> Response:
+    shown = {"why": needed.why, "slack": needed.slack}
+    return _TEMPLATES.TemplateResponse(request, "sign_in.html", shown, status_code=401)
+
+
+def _configured(console: Console) -> SlackIdentity:
+    if console.slack is None:
+        raise console.sign_in_needed("Signing in with Slack is not set up here.")
+    return console.slack
+
+
+def _cookie_rules(request: Request) -> dict[str, Any]:
+    return {"httponly": True, "samesite": "lax", "secure": request.url.scheme == "https"}
 
 
 def _plugin_pages(kernel: Kernel) -> list[tuple[str, str]]:

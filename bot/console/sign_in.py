@@ -1,6 +1,7 @@
-"""Signing in: a link that works once, then a signed cookie.
+"""Signing in: with a link that works once or with Slack, then a signed cookie.
 
-Whoever may run commands on the machine may make a link, so a session has every right.
+Whoever may run commands on the machine may make a link, so its session has every right. Who signs in with
+Slack has the rights that the roles give, asked anew each time.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ class Session:
 
     user: str
     form_token: str
+    by_link: bool
 
     def sent(self, token: str) -> bool:
         return hmac.compare_digest(self.form_token, token)
@@ -62,11 +64,12 @@ class Links:
 
 class Sessions:
     def __init__(self, key: bytes) -> None:
-        self._serializer = URLSafeTimedSerializer(key, salt="signalbox.console.session")
+        self._serializer = URLSafeTimedSerializer(key, salt="signalbox.console.session.2")
 
-    def begin(self, user: str) -> str:
+    def begin(self, user: str, *, by_link: bool) -> str:
         """The cookie's value."""
-        return self._serializer.dumps({"user": user, "form": secrets.token_urlsafe(16)})
+        held = {"user": user, "form": secrets.token_urlsafe(16), "by_link": by_link}
+        return self._serializer.dumps(held)
 
     def read(self, cookie: str | None) -> Session | None:
         """The session of a cookie that is ours and not older than SESSION_SECONDS."""
@@ -74,7 +77,7 @@ class Sessions:
             held = self._serializer.loads(cookie or "", max_age=SESSION_SECONDS)
         except BadSignature:  # an expired one is a BadSignature too
             return None
-        return Session(held["user"], held["form"])
+        return Session(held["user"], held["form"], held["by_link"])
 
 
 def _digest(code: str) -> str:

@@ -20,6 +20,8 @@ class SlackSettings(_Section):
     app_token: SecretStr | None = Field(None, description="App-level token (xapp-…); turns on Socket Mode.")
     api_url: str = Field("https://slack.com/api/", description="Base URL of the Web API.")
     command: str = Field("/signalbox", description="The slash command.")
+    client_id: str = Field("", description="Client id of the app: people sign in to the console with Slack.")
+    client_secret: SecretStr | None = Field(None, description="Client secret of the app.")
 
 
 class JiraSettings(_Section):
@@ -161,6 +163,9 @@ class Role(_Section):
 class WebSettings(_Section):
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on.")
+    public_url: str = Field(
+        "", description="Where people reach it, e.g. https://signalbox.example.com, to sign in with Slack."
+    )
     sandbox_url: str = Field("", description="Sandbox that the overview links to; `signalbox up` sets it.")
 
 

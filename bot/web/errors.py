@@ -59,8 +59,9 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _bug)
 
 
-async def _sign_in(request: Request, _: Exception) -> Response:
-    return sign_in_page(request)
+async def _sign_in(request: Request, exc: Exception) -> Response:
+    assert isinstance(exc, SignInNeeded)  # noqa: S101  # Starlette hands over what it was registered for
+    return sign_in_page(request, exc)
 
 
 async def _ours(_: Request, exc: Exception) -> JSONResponse:

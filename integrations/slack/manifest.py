@@ -49,7 +49,7 @@ def manifest(
             **({"shortcuts": _shortcuts(shortcuts)} if shortcuts else {}),
             **({"unfurl_domains": list(domains)} if domains else {}),
         },
-        "oauth_config": {"scopes": {"bot": list(SCOPES)}},
+        "oauth_config": _sign_in(url) | {"scopes": {"bot": list(SCOPES), "user": ["openid", "profile"]}},
         "settings": {
             "event_subscriptions": events,
             "interactivity": interactivity,
@@ -58,6 +58,11 @@ def manifest(
             "token_rotation_enabled": False,
         },
     }
+
+
+def _sign_in(url: str) -> dict[str, Any]:
+    """Where Slack may send people back to who sign in to the console."""
+    return {"redirect_urls": [f"{url.rstrip('/')}/sign-in/slack/done"]} if url else {}
 
 
 def _shortcuts(handlers: Sequence[Handler]) -> list[dict[str, str]]:

@@ -103,7 +103,7 @@ def test_a_link_does_not_work_for_long(tmp_path: Path) -> None:
 
 
 def test_a_cookie_of_another_key_is_no_session(site: Web) -> None:
-    site.http.cookies.set("signalbox_session", Sessions(b"x" * 32).begin("admin"))
+    site.http.cookies.set("signalbox_session", Sessions(b"x" * 32).begin("admin", by_link=True))
     assert site.http.get("/").status_code == 401
 
 

@@ -23,7 +23,7 @@ from bot.core.registry import Registry
 from bot.core.settings import Settings
 from bot.queue import CeleryQueue
 from bot.web.app import build_web
-from integrations import alertmanager, generic, jira
+from integrations import alertmanager, generic, jira, slack
 
 READ, WRITE, ADMIN = "read-token", "write-token", "admin-token"
 SETTINGS: dict[str, Any] = {
@@ -83,7 +83,7 @@ def web(database_url: str, *plugins: Plugin[Any], **changed: Any) -> Iterator[We
     for plugin in plugins or (Listener(Listener.Config()),):
         registry.add(plugin)
     queue = Queue()
-    connects = [jira.connect, alertmanager.connect, generic.connect]
+    connects = [slack.connect, jira.connect, alertmanager.connect, generic.connect]
     kernel = Kernel(settings, db, registry, connects, enqueue=queue.enqueue)
     app = build_web(kernel, cast(CeleryQueue, queue))
     with TestClient(app, raise_server_exceptions=False) as http:

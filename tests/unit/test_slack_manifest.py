@@ -57,7 +57,9 @@ def test_more_shortcuts_than_slack_shows_are_refused() -> None:
 
 def test_it_is_printed_as_json() -> None:
     printed = CliRunner().invoke(app, ["--url", "https://bot.example.com"])
-    assert json.loads(printed.stdout)["oauth_config"]["scopes"]["bot"]
+    asked = json.loads(printed.stdout)["oauth_config"]
+    assert asked["scopes"]["bot"]
+    assert asked["redirect_urls"] == ["https://bot.example.com/sign-in/slack/done"]
 
 
 def test_an_address_without_tls_is_refused() -> None:

@@ -14,6 +14,7 @@ from integrations.sandbox.slack.desk import Desk
 from integrations.sandbox.slack.faults import Faults
 from integrations.sandbox.slack.files import Files
 from integrations.sandbox.slack.interactions import Interactions
+from integrations.sandbox.slack.openid import OpenId
 from integrations.sandbox.slack.page import Page
 from integrations.sandbox.slack.rates import RateLimiter
 from integrations.sandbox.slack.sockets import Sockets
@@ -40,19 +41,22 @@ def stand_in(options: SandboxOptions, changes: Changes) -> StandIn:
 
     page = Page(desk, interactions, courier, limiter, faults)
     web = WebApi(desk, limiter, faults)
+    web.router.include_router(desk.openid.router)
     return StandIn(name="slack", api=web.router, page=page.router, start=courier.start, stop=stop)
 
 
 def _desk(options: SandboxOptions, changes: Changes) -> Desk:
     folder = options.data_dir / "slack-files" if options.data_dir else None
+    workspace = Workspace(changes)
     return Desk(
         options=options,
-        workspace=Workspace(changes),
+        workspace=workspace,
         triggers=Triggers(time.monotonic),
         response_urls=ResponseUrls(time.monotonic, options.public_url),
         files=Files(folder),
         sockets=Sockets(options.public_url, options.ack_deadline_s),
         app=Installed(options.slack_manifest),
+        openid=OpenId(workspace),
     )
 
 

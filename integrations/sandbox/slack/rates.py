@@ -37,6 +37,8 @@ METHOD_RATES: dict[str, Rate] = {
     "conversations.replies": TIER_3,
     "files.completeUploadExternal": TIER_4,
     "files.getUploadURLExternal": TIER_4,
+    "openid.connect.token": TIER_4,
+    "openid.connect.userInfo": GENEROUS,
     "reactions.add": TIER_3,
     "usergroups.list": TIER_2,
     "usergroups.users.list": TIER_2,

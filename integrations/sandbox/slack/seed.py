@@ -12,6 +12,8 @@ BOT_NAME = "signalbox"
 ALICE = "U0SBALICE"
 BOB = "U0SBBOB00"
 CAROL = "U0SBCAROL"
+CLIENT_ID = "100.200"
+CLIENT_SECRET = "sandbox-client-secret"  # noqa: S105 - as well known as the other tokens here
 VERIFICATION_TOKEN = "sandbox-legacy-token"  # noqa: S105 - Slack's deprecated field, never a secret here
 
 SCOPES = (

@@ -14,7 +14,14 @@ from integrations.sandbox.slack.call import Call, SlackError, parse_json
 from integrations.sandbox.slack.desk import Desk
 from integrations.sandbox.slack.faults import Fault, Faults
 from integrations.sandbox.slack.files import MAX_BYTES
-from integrations.sandbox.slack.methods.table import APP_TOKEN_METHODS, METHODS, OPEN_METHODS
+from integrations.sandbox.slack.methods.table import (
+    APP_TOKEN_METHODS,
+    CLIENT_METHODS,
+    METHODS,
+    OPEN_METHODS,
+    PERSON_METHODS,
+)
+from integrations.sandbox.slack.openid import client_credentials
 from integrations.sandbox.slack.rates import RateLimiter
 from integrations.sandbox.slack.responses import respond
 
@@ -85,12 +92,18 @@ class WebApi:
     def _authenticate(self, method: str, request: Request, args: dict[str, Any]) -> None:
         if method not in METHODS and method != "files":
             raise SlackError("unknown_method", req_method=method)
+        if method in CLIENT_METHODS:
+            args |= client_credentials(request.headers)
+            return
         header = request.headers.get("authorization", "")
         token = str(args.pop("token", "") or header.removeprefix("Bearer ").strip())
         if method in OPEN_METHODS:
             return
         if not token:
             raise SlackError("not_authed")
+        if method in PERSON_METHODS:
+            args["token"] = token
+            return
         self._check_token(token, app_level=method in APP_TOKEN_METHODS)
 
     def _check_token(self, token: str, *, app_level: bool) -> None:

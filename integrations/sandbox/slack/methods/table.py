@@ -34,7 +34,17 @@ def _open_connection(desk: Desk, _call: Call) -> dict[str, Any]:
     return {"url": desk.sockets.open_url()}
 
 
+def _openid_token(desk: Desk, call: Call) -> dict[str, Any]:
+    return desk.openid.token(call)
+
+
+def _openid_user(desk: Desk, call: Call) -> dict[str, Any]:
+    return desk.openid.user_info(call.require("token"))
+
+
 APP_TOKEN_METHODS = {"apps.connections.open"}
+CLIENT_METHODS = {"openid.connect.token"}
+PERSON_METHODS = {"openid.connect.userInfo"}
 OPEN_METHODS = {"api.test"}
 
 METHODS: dict[str, Method] = {
@@ -56,6 +66,8 @@ METHODS: dict[str, Method] = {
     "conversations.replies": conversations.replies,
     "files.completeUploadExternal": uploads.complete_upload,
     "files.getUploadURLExternal": uploads.get_upload_url,
+    "openid.connect.token": _openid_token,
+    "openid.connect.userInfo": _openid_user,
     "reactions.add": chat.add_reaction,
     "usergroups.list": people.list_groups,
     "usergroups.users.list": people.group_users,
