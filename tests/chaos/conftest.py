@@ -44,7 +44,7 @@ def chaos(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Chaos]:
     for helper in made.helpers:
         helper.terminate()
         helper.wait(20)
-    if product.process.poll() is None:
-        product.stop()
+    if made.product.process.poll() is None:  # a test may have started another one in its place
+        made.product.stop()
     if postgres:
         postgres.remove()
