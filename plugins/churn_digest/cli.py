@@ -184,23 +184,25 @@ def list_models() -> None:
 @models_app.command()
 def promote(
     model: Annotated[str, typer.Argument(help="Name of a model; default: the challenger.")] = "",
-    force: Annotated[bool, typer.Option("--force", help="Although the gate did not pass it.")] = False,  # noqa: FBT002
+    force: Annotated[bool, typer.Option("--force", help="Although it is not ready; say --why.")] = False,  # noqa: FBT002
     why: Annotated[str, typer.Option(help="Kept with the promotion.")] = "",
 ) -> None:
-    """Let a model serve, if the gate passed it."""
+    """Let a model serve that passed the gate and has scored beside the champion."""
     from ml.churn import registry  # noqa: PLC0415
     from ml.churn.errors import WorseModelError  # noqa: PLC0415
 
     settings = load_local().settings
+    if force and not why.strip():
+        raise ConfigError("--force needs a reason that is kept with the promotion: --why '…'.")
     folder = _folder(settings)
     with _sentences():
         place = registry.home(folder) / model if model else registry.challenger(folder)
         if place is None or not place.is_dir():
             raise ConfigError(f"There is no model {model!r} that waits; `signalbox models list` shows all.")
-        verdict = registry.verdict(folder, place)
-        if verdict is not None and not verdict["passed"] and not force:
-            raise WorseModelError(f"{verdict['words']} Pass --force to let it serve all the same.")
-        _promote(settings, place, why or ("forced" if force else "passed the gate"))
+        lacks = _lacks(settings, place.resolve().name)
+        if lacks and not force:
+            raise WorseModelError(f"{lacks} To let it serve all the same: --force --why '…'.")
+        _promote(settings, place, f"forced: {why}" if lacks else why or "passed the gate")
 
 
 @models_app.command()
@@ -214,6 +216,19 @@ def rollback() -> None:
         _note(settings, "churn.model_rolled_back", place)
         _alias(settings)
     typer.echo(f"{place.name} serves again.")
+
+
+def _lacks(settings: Settings, name: str) -> str:
+    """What a model still needs before it may serve, as a sentence; the same rule as the button's."""
+    from ml.churn import shadow, shelf  # noqa: PLC0415
+    from plugins.churn_digest import candidates  # noqa: PLC0415
+    from plugins.churn_digest.config import ChurnDigestConfig  # noqa: PLC0415
+
+    config = ChurnDigestConfig.model_validate(settings.plugins.get("churn-digest", {}))
+    folder, needed = _folder(settings), config.shadow_cycles
+    found = shelf.read(folder)
+    asked = found.model_copy(update={"challenger": found.named(name)})
+    return candidates.why_not(asked, shelf.verdict(folder, name), shadow.of(folder, name), needed)
 
 
 def _folder(settings: Settings) -> Path:
