@@ -93,12 +93,11 @@ def evaluate() -> None:
     """What the champion says of the newest cut with known outcomes, which it may have learned from."""
     from ml.churn import champion  # noqa: PLC0415
     from ml.churn.training import metrics  # noqa: PLC0415
-    from ml.churn.training.train import split  # noqa: PLC0415
 
     settings = load_local().settings
     with _sentences():
         model = champion.load(_folder(settings))
-        _, test = split(_dataset(settings)[1])
+        _, test = _dataset(settings)[1].split()
         said = model.ensemble.probabilities(test.matrix)
     typer.echo(f"{model.version} on {len(test.labels)} customers at {test.cuts[-1]}")
     _scores(metrics.scores(said, test.labels), metrics.intervals(said, test.labels))

@@ -74,7 +74,7 @@ def test_a_sealed_model_says_what_the_fitted_one_said(data: dataset.Dataset, tmp
 
 
 def test_evaluation_is_on_a_cut_whose_outcomes_no_training_row_saw(data: dataset.Dataset) -> None:
-    past, test = training.split(data)
+    past, test = data.split()
     newest = data.cuts[-1]
     for number in np.unique(past.cut_of):
         assert (newest - data.cuts[number]).days >= data.horizon_days + data.embargo_days

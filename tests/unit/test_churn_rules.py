@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -11,8 +12,10 @@ import pytest
 pytest.importorskip("sklearn", reason="scikit-learn is not installed; `make train-deps` installs it")
 
 from ml.churn import retraining
+from ml.churn.features.matrix import Columns
 from ml.churn.model.artifact import Costs
 from ml.churn.training import audit, gate, metrics, profit
+from ml.churn.training.dataset import Dataset
 from ml.churn.training.fit import fit_stack
 
 pytestmark = pytest.mark.unit
@@ -50,6 +53,40 @@ def test_outcomes_that_are_not_known_yet_are_found() -> None:
     assert audit.time_order([end - timedelta(days=97)], 90, 7, end) == []
     [found] = audit.time_order([end - timedelta(days=30)], 90, 7, end)
     assert "not known" in found.words
+
+
+def _at_cuts(apart_days: int, cuts: int = 6, rows: int = 40) -> Dataset:
+    """Nothing but the times of rows."""
+    total = cuts * rows
+    return Dataset(
+        matrix=RNG.normal(size=(total, 2)),
+        labels=np.tile([0, 1], total // 2),
+        groups=np.arange(total),
+        cut_of=np.repeat(np.arange(cuts), rows),
+        cuts=tuple(date(2026, 1, 5) + timedelta(days=apart_days * number) for number in range(cuts)),
+        columns=Columns(numbers=("a", "b"), values={}),
+        horizon_days=90,
+        embargo_days=7,
+        known_until=date(2028, 1, 1),
+    )
+
+
+def test_a_split_at_random_over_time_is_found() -> None:
+    data = _at_cuts(28)
+    assert audit.split_over_time(*data.split()) == []
+    drawn = RNG.random(len(data.labels)) < 0.8
+    [found] = audit.split_over_time(data.part(drawn), data.part(~drawn))
+    assert found.blocks
+    assert "still open" in found.words
+
+
+def test_the_day_before_an_outcome_is_known_decides() -> None:
+    data = _at_cuts(97, cuts=2)
+    assert audit.split_over_time(*data.split()) == []
+    early = replace(data, cuts=(data.cuts[0], data.cuts[1] - timedelta(days=1)))
+    newest = data.cut_of == 1
+    [found] = audit.split_over_time(early.part(~newest), early.part(newest))
+    assert found.words.startswith("40 of 40 rows")
 
 
 def test_classes_made_equal_before_the_split_are_found() -> None:

@@ -38,6 +38,7 @@ def audit(data: Dataset, *, seed: int = 7) -> list[Finding]:
     return [
         *duplicates(data.matrix, data.labels, data.groups, seed),
         *time_order(data.cuts, data.horizon_days, data.embargo_days, data.known_until),
+        *split_over_time(*data.split()),
         *single_features(data.matrix, data.labels, data.columns.names),
         *resampled(data.labels, data.rows_of_life),
     ]
@@ -69,6 +70,22 @@ def time_order(cuts: Sequence[date], horizon: int, embargo: int, known_until: da
         return []
     words = f"Outcomes of the cut {open_[0]} are not known before {horizon + embargo} days have passed."
     return [Finding("time order", blocks=True, words=words)]
+
+
+def split_over_time(past: Dataset, test: Dataset) -> list[Finding]:
+    """What a model is judged on must lie behind all that it learned: rows, and the outcomes of the rows."""
+    first = min(test.cuts[number] for number in np.unique(test.cut_of))
+    cuts, rows = np.unique(past.cut_of, return_counts=True)
+    open_ = [
+        count for cut, count in zip(cuts, rows, strict=True) if past.cuts[cut] + past.window.span > first
+    ]
+    if not open_:
+        return []
+    words = (
+        f"{sum(open_)} of {len(past.labels)} rows to learn from have outcomes that were still open on "
+        f"{first}, the day that the model is judged on. Split by time, not at random."
+    )
+    return [Finding("split at random over time", blocks=True, words=words)]
 
 
 def single_features(matrix: Floats, labels: Labels, names: Sequence[str]) -> list[Finding]:

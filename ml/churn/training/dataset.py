@@ -32,6 +32,10 @@ class Window:
     def days(self) -> int:
         return self.horizon + self.embargo
 
+    @property
+    def span(self) -> timedelta:
+        return timedelta(days=self.days)
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -50,6 +54,15 @@ class Dataset:
     segments: npt.NDArray[Any] | None = None
     values: Floats | None = None
 
+    @property
+    def window(self) -> Window:
+        return Window(self.horizon_days, self.embargo_days)
+
+    def split(self) -> tuple[Dataset, Dataset]:
+        """The past and the newest cut, with no label of the past still open at that cut."""
+        over = [n for n, cut in enumerate(self.cuts) if (self.cuts[-1] - cut).days >= self.window.days]
+        return self.part(np.isin(self.cut_of, over)), self.part(self.cut_of == len(self.cuts) - 1)
+
     def part(self, rows: npt.NDArray[np.bool_]) -> Dataset:
         """Some of the rows, as a dataset."""
         take = {"matrix": self.matrix, "labels": self.labels, "groups": self.groups, "cut_of": self.cut_of}
@@ -67,15 +80,16 @@ def cuts_of(tables: Frames, known_until: date, window: Window, most: int = 12) -
     # Whole weeks before the day of scoring: on another weekday, windows hold other numbers of weekly rows.
     cut = known_until - timedelta(weeks=math.ceil(window.days / 7))
     found: list[date] = []
-    while cut - timedelta(days=_HISTORY_DAYS) >= first and len(found) < most:
+    # To be judged on the newest cut, a model needs one before it whose outcomes were known by then.
+    least = 1 + math.ceil(window.days / _EVERY_DAYS)
+    while cut - timedelta(days=_HISTORY_DAYS) >= first and len(found) < max(most, least):
         found.append(cut)
         cut -= timedelta(days=_EVERY_DAYS)
-    if len(found) < 3:
-        need = _HISTORY_DAYS + window.days + 2 * _EVERY_DAYS
+    if len(found) < least:
+        need = _HISTORY_DAYS + window.days + (least - 1) * _EVERY_DAYS
         raise DataError(
-            f"Usage from {first} to {known_until} gives {len(found)} cuts; three are needed, which "
-            f"takes {need} "
-            "days of history. Export more of the past, or choose a shorter horizon."
+            f"Usage from {first} to {known_until} gives {len(found)} cuts; {least} are needed, which takes "
+            f"about {need} days of history. Export more of the past, or choose a shorter horizon."
         )
     return tuple(reversed(found))
 

@@ -40,18 +40,9 @@ class Trained:
     evaluation: Evaluation
 
 
-def split(data: Dataset) -> tuple[Dataset, Dataset]:
-    """The past and the newest cut, with no label of the past still open at that cut."""
-    newest = data.cuts[-1]
-    window = data.horizon_days + data.embargo_days
-    over = [number for number, cut in enumerate(data.cuts) if (newest - cut).days >= window]
-    past = np.isin(data.cut_of, over or [0])
-    return data.part(past), data.part(data.cut_of == len(data.cuts) - 1)
-
-
 def evaluate(data: Dataset, recipe: Recipe, say: Progress = lambda *_: None) -> tuple[Evaluation, Fitted]:
     """Fit on the past and judge on the newest cut, which no fold has seen."""
-    past, test = split(data)
+    past, test = data.split()
     fitted = fit(past.matrix, past.labels, past.groups, recipe, say)
     said = fitted.probabilities(test.matrix)
     found = metrics.scores(said, test.labels)
