@@ -117,7 +117,7 @@ def run(progress: Progress, *, quick: bool = False) -> Section:
             (
                 f"Worse: a higher log-loss on {FRESH:,} fresh customers, once of the weeks that the challenger was "
                 "judged on, once of the week of its promotion. Between the two lies the label cycle, in which the "
-                "world goes on, its season too: no gate can know that. The same season makes calibration alarm."
+                "world goes on, its season too: no gate can know that."
             ),
         ),
     )

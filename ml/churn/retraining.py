@@ -18,12 +18,15 @@ Labels = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """`drop`: of the AUC against promotion; `least`: outcomes needed before anything is said."""
+    """`drop`: of the AUC against promotion; `least`: outcomes needed before anything is said; `tolerance`:
+    how far the number of leavers may lie from what was expected, as a share: seasons alone do that.
+    """
 
     every: timedelta = timedelta(days=7)
     drop: float = 0.03
     least: int = 300
     sigmas: float = 3.0
+    tolerance: float = 0.25
     drift: float = 0.25
 
 
@@ -78,14 +81,18 @@ def _degradation(policy: Policy, promised: float, probabilities: Floats, labels:
 
 
 def _calibration(policy: Policy, probabilities: Floats, labels: Labels) -> list[Reason]:
-    """More or fewer left than the probabilities add up to, by more than chance explains."""
+    """More or fewer left than the probabilities add up to, by more than chance and what is borne explain.
+
+    The observed-to-expected ratio (calibration in the large; Van Calster et al., 2016) against a margin.
+    """
     if not _enough(policy, labels):
         return []
     expected, spread = probabilities.sum(), np.sqrt((probabilities * (1 - probabilities)).sum())
-    gap = (labels.sum() - expected) / max(spread, 1e-9)
-    if abs(gap) <= policy.sigmas:
+    left, chance = float(labels.sum()), policy.sigmas * spread
+    borne = 1 + policy.tolerance
+    if expected / borne - chance <= left <= expected * borne + chance:
         return []
-    words = f"{int(labels.sum())} left, {expected:.0f} were expected ({gap:+.1f} sigma)."
+    words = f"{left:.0f} left, {expected:.0f} were expected ({left / max(expected, 1e-9):.2f} times as many)."
     return [Reason("calibration", words, retrains=True)]
 
 

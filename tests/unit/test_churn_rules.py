@@ -182,6 +182,15 @@ def test_its_age_its_ranking_and_its_sums_are_watched() -> None:
     assert [r.kind for r in _reasons(p * 0.6, y)] == ["calibration"]
 
 
+def test_calm_weeks_and_a_season_are_no_calibration_alarm() -> None:
+    """The stated rate: 3 sigma beyond a quarter, so less than one of 500 calm weeks in the long run."""
+    for _ in range(500):
+        assert "calibration" not in {reason.kind for reason in _reasons(*_world(1000))}
+    p, _ = _world()
+    busier = (RNG.random(len(p)) < np.minimum(p * 1.2, 1)).astype(np.int64)
+    assert "calibration" not in {reason.kind for reason in _reasons(p, busier)}
+
+
 def test_drift_alone_opens_an_event_and_trains_nothing() -> None:
     [found] = _reasons(*_world(), drift={"logins_28d": 0.4, "open_tickets": 0.1})
     assert (found.kind, found.retrains) == ("drift", False)
