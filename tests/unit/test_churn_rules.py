@@ -23,6 +23,12 @@ RNG = np.random.default_rng(11)
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 
 
+@pytest.fixture(autouse=True)
+def _the_same_numbers() -> None:
+    """Each test draws its own, whatever ran before it."""
+    RNG.bit_generator.state = np.random.default_rng(11).bit_generator.state
+
+
 def _world(rows: int = 4000, skill: float = 1.5) -> tuple[np.ndarray, np.ndarray]:
     """Calibrated probabilities and what came of them."""
     p = 1 / (1 + np.exp(-(RNG.normal(-1.5, skill, rows))))
