@@ -26,9 +26,13 @@ class Question(BaseModel):
 
 
 class Prediction(BaseModel):
-    """`category` is null when none fits; `scores` has the likeliest first; `note` says what was not read."""
+    """`category` is null when none fits; `also`: further ones, of a model that knows several a text.
+
+    `scores` has the likeliest first; `note` says what was not read.
+    """
 
     category: str | None
+    also: list[str] = []
     confidence: float
     band: Literal["apply", "suggest", "leave"]
     reason: str

@@ -23,7 +23,7 @@ from ml.tagging.head import Head
 
 MANIFEST, CHECKSUM = "manifest.json", "manifest.sha256"
 HEAD, ENCODER, TOKENIZER, CARD = "head.safetensors", "encoder.onnx", "tokenizer.json", "MODEL_CARD.md"
-Mode = Literal["few-shot", "head", "full"]
+Mode = Literal["few-shot", "head", "full", "adapted"]
 
 
 class _Frozen(BaseModel):
@@ -52,7 +52,7 @@ class Facts(_Frozen):
 
 
 class Manifest(_Frozen):
-    """`owner`: for each label the place of its category."""
+    """`owner`: for each label the place of its category; `several`: a text may have more than one."""
 
     format: Literal[1] = 1
     facts: Facts
@@ -62,6 +62,7 @@ class Manifest(_Frozen):
     temperature: float
     bands: dict[str, Band]
     scope_at: float | None
+    several: bool = False
     files: dict[str, str]
 
     @property
@@ -84,6 +85,7 @@ class Manifest(_Frozen):
             self.temperature,
             bands,
             self.scope_at,
+            self.several,
         )
 
 
@@ -103,6 +105,7 @@ def seal(folder: Path, head: Head, facts: Facts) -> Manifest:
         temperature=head.temperature,
         bands={name: Band(apply_at=b.apply_at, suggest_at=b.suggest_at) for name, b in head.bands.items()},
         scope_at=head.scope_at,
+        several=head.several,
         files={file.name: sha256(file) for file in present},
     )
     (folder / MANIFEST).write_text(manifest.model_dump_json(indent=1) + "\n", encoding="utf-8")

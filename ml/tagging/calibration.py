@@ -1,7 +1,9 @@
 """From logits that the model has not been fitted to: temperature, bands and the limit of its scope.
 
 Temperature scaling follows Guo et al., "On calibration of modern neural networks", ICML 2017; the score for
-texts out of scope is the energy of Liu et al., "Energy-based out-of-distribution detection", NeurIPS 2020.
+texts out of scope is the energy of Liu et al., "Energy-based out-of-distribution detection", NeurIPS 2020;
+where a text may belong to several categories, the joint energy of Wang et al., "Can multi-label
+classification networks know what they don't know?", NeurIPS 2021.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import numpy.typing as npt
 
 Matrix = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
 NEVER = 1.01
 ENOUGH = 50
 """Texts of a category from which on it gets a threshold of its own; below, all categories share one."""
@@ -43,6 +46,17 @@ def energy(logits: Matrix) -> Matrix:
     return found
 
 
+def sigmoid(logits: Matrix) -> Matrix:
+    found: Matrix = (0.5 * (1 + np.tanh(0.5 * logits))).astype(np.float32)
+    return found
+
+
+def joint_energy(logits: Matrix) -> Matrix:
+    """The energies of all categories, each by itself, added up."""
+    found: Matrix = np.logaddexp(0, logits).sum(axis=1).astype(np.float32)
+    return found
+
+
 def rolled_up(probabilities: Matrix, owner: Labels, categories: int) -> Matrix:
     """Sums the columns of fine labels that belong to the same category."""
     merge = np.zeros((len(owner), categories), np.float32)
@@ -59,6 +73,26 @@ def temperature(logits: Matrix, labels: Labels, owner: Labels) -> float:
         shares = rolled_up(softmax((logits / value).astype(np.float32)), owner, categories)
         losses.append(float(-np.log(shares[rows, owner[labels]] + 1e-12).mean()))
     return float(_TEMPERATURES[int(np.argmin(losses))])
+
+
+def temperature_of_each(logits: Matrix, wanted: Flags) -> float:
+    """As `temperature`, of [texts, categories], each category by itself."""
+    sign = np.where(wanted, 1.0, -1.0)
+    losses = [float(np.logaddexp(0, -sign * logits / value).mean()) for value in _TEMPERATURES]
+    return float(_TEMPERATURES[int(np.argmin(losses))])
+
+
+def bands_of_each(
+    probabilities: Matrix, wanted: Flags, categories: Sequence[str], precision: float
+) -> Mapping[str, Bands]:
+    """As `bands`, where a text may belong to several categories."""
+    common = _apply_at(probabilities.ravel(), wanted.ravel(), precision)
+    found = {}
+    for number, name in enumerate(categories):
+        enough = wanted[:, number].sum() >= ENOUGH
+        apply_at = _apply_at(probabilities[:, number], wanted[:, number], precision) if enough else common
+        found[name] = Bands(apply_at, min(apply_at, 1.0) / 2)
+    return found
 
 
 def bands(

@@ -30,7 +30,8 @@ class Head:
     """`weights` [dimensions, labels], `bias` [labels]; softmax(logits / temperature), summed by category.
 
     `owner` says for each label the place of its category in `categories`. A text whose energy is below
-    `scope_at` belongs to none; None: the head does not judge that.
+    `scope_at` belongs to none; None: the head does not judge that. With `several`, a text may belong to more
+    than one category, and each is judged by itself; labels are categories then.
     """
 
     labels: tuple[str, ...]
@@ -41,6 +42,7 @@ class Head:
     temperature: float
     bands: Mapping[str, Bands]
     scope_at: float | None = None
+    several: bool = False
 
     def logits(self, embeddings: Matrix) -> Matrix:
         """Shape [texts, labels]."""
@@ -48,15 +50,21 @@ class Head:
         return found
 
     def probabilities(self, logits: Matrix) -> Matrix:
-        """Shape [texts, categories]; each row sums to 1."""
+        """Shape [texts, categories]; each row sums to 1, unless the head knows several a text."""
+        if self.several:
+            return calibration.sigmoid((logits / self.temperature).astype(np.float32))
         fine = softmax((logits / self.temperature).astype(np.float32))
         return rolled_up(fine, np.array(self.owner), len(self.categories))
 
     def outside(self, logits: Matrix) -> npt.NDArray[np.bool_]:
         """Which texts are unlike anything that the head was trained on."""
         limit = -np.inf if self.scope_at is None else self.scope_at
-        below: npt.NDArray[np.bool_] = calibration.energy(logits) < limit
+        below: npt.NDArray[np.bool_] = self.energy(logits) < limit
         return below
+
+    def energy(self, logits: Matrix) -> Matrix:
+        """High for texts like those trained on; shape [texts]."""
+        return calibration.joint_energy(logits) if self.several else calibration.energy(logits)
 
 
 def train(

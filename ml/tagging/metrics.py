@@ -40,6 +40,13 @@ def auroc(inside: Floats, outside: Floats) -> float:
     return float(below.mean() / (2 * len(outside)))
 
 
+def micro_f1(probabilities: Floats, wanted: Flags, at: float = 0.5) -> float:
+    """Of all [texts, categories] together, where a text may have several; `at`: what counts as said."""
+    said = probabilities >= at
+    both = float((said & wanted).sum())
+    return 2 * both / float(said.sum() + wanted.sum()) if both else 0.0
+
+
 def interval(flags: Flags, seed: int = 0) -> tuple[float, float]:
     """95 % interval of the mean by percentile bootstrap."""
     # The number of hits in a resample of hits and misses is binomial: no need to draw the texts.

@@ -20,6 +20,9 @@ from ml.tagging.encoder import sha256
 from ml.tagging.errors import WorseModelError
 from ml.tagging.tagger import CHAMPION, Tagger
 
+Right = tuple[str, ...]
+"""The categories that a text has."""
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -49,13 +52,14 @@ def best_guesses(tagger: Tagger, texts: Sequence[str]) -> list[str]:
     return [max(t.scores, key=t.scores.__getitem__) if any(t.scores.values()) else "" for t in found]
 
 
-def hits(tagger: Tagger, texts: Sequence[str], categories: Sequence[str]) -> npt.NDArray[np.bool_]:
+def hits(tagger: Tagger, texts: Sequence[str], categories: Sequence[Right]) -> npt.NDArray[np.bool_]:
+    """Whether the best guess is right; where a text has several categories, any of them is."""
     pairs = zip(best_guesses(tagger, texts), categories, strict=True)
-    return np.array([said == true for said, true in pairs], np.bool_)
+    return np.array([said in right for said, right in pairs], np.bool_)
 
 
 def compare(
-    challenger: Tagger, champion: Tagger, texts: Sequence[str], categories: Sequence[str]
+    challenger: Tagger, champion: Tagger, texts: Sequence[str], categories: Sequence[Right]
 ) -> Comparison:
     new, old = hits(challenger, texts, categories), hits(champion, texts, categories)
     return Comparison(float(new.mean()), float(old.mean()), *metrics.difference(new, old))

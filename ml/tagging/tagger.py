@@ -38,13 +38,17 @@ CHUNK = 512
 
 @dataclass(frozen=True)
 class Tagging:
-    """`category` is None when no category fits; `confidence` is calibrated, in [0, 1]."""
+    """`category` is None when no category fits; `confidence` is calibrated, in [0, 1].
+
+    `also`: further categories that are sure enough to apply, of a model that knows several a text.
+    """
 
     category: str | None
     confidence: float
     band: Band
     scores: dict[str, float]
     reason: str
+    also: tuple[str, ...] = ()
 
 
 class Tagger:
@@ -75,9 +79,7 @@ class Tagger:
     @classmethod
     def seed(cls, cache: Path, threads: int = 1) -> Tagger:
         """Built in `cache` on first use, within seconds."""
-        encoder = Encoder.load(cache, threads)
-        head, version = _seed_head(encoder, cache)
-        return cls(encoder, head, version)
+        return cls.open(_seed_folder(cache), cache, threads=threads)
 
     @classmethod
     def open(cls, folder: Path, cache: Path, *, threads: int = 1) -> Tagger:
@@ -133,10 +135,17 @@ def decide(scores: dict[str, float], head: Head, stranger: bool = False) -> Tagg
         return Tagging(None, confidence, "leave", scores, f"not a customer query ({confidence:.2f})")
     bands = head.bands[best]
     if confidence >= bands.apply_at:
-        return Tagging(best, confidence, "apply", scores, "clear match")
+        return Tagging(best, confidence, "apply", scores, "clear match", _also(scores, best, head))
     band: Band = "suggest" if confidence >= bands.suggest_at else "leave"
     reason = f"not sure enough: {best} {confidence:.2f}, then {second} {runner_up:.2f}"
     return Tagging(best if band == "suggest" else None, confidence, band, scores, reason)
+
+
+def _also(scores: dict[str, float], best: str, head: Head) -> tuple[str, ...]:
+    if not head.several:
+        return ()
+    sure = (name for name, score in scores.items() if score >= head.bands[name].apply_at)
+    return tuple(name for name in sure if name not in {best, OUT_OF_SCOPE})
 
 
 def _left(why: str, scores: dict[str, float]) -> Tagging:
@@ -155,15 +164,20 @@ def examples(name: str) -> list[tuple[str, str]]:
     return [(row["text"], row["category"]) for row in rows]
 
 
-def _seed_head(encoder: Encoder, cache: Path) -> tuple[Head, str]:
-    """The head for these very seed examples and this training code, trained if it is not cached."""
+def serving(cache: Path) -> Path:
+    """The folder of the model that `Tagger.load` takes."""
+    champion = cache / CHAMPION
+    return champion.resolve() if champion.exists() else _seed_folder(cache)
+
+
+def _seed_folder(cache: Path) -> Path:
+    """The model of these very seed examples and this training code, trained if it is not cached."""
     seed = hashlib.sha256((SEED / "train.jsonl").read_bytes() + _training_code()).hexdigest()
     folder = cache / f"head-{NAME}-{seed[:12]}"
     with FileLock(cache / "head.lock"):
         if not (folder / artifact.MANIFEST).exists():
-            _train_seed(encoder, folder, seed)
-        manifest = artifact.read(folder)
-    return manifest.head(folder), manifest.version
+            _train_seed(Encoder.load(cache), folder, seed)
+    return folder
 
 
 def _training_code() -> bytes:

@@ -105,14 +105,16 @@ class Backfill:
         [tagging] = self._tagger.tag([policy.text_of(ticket)])
         decision = policy.decided(ticket, tagging, self._tagger.version)
         word = {"apply": "tagged", "suggest": "in doubt", "leave": "left"}[decision.band]
-        if apply and decision.band == "apply" and decision.category:
-            self._tag(ticket, decision, decision.category)
+        if apply and decision.band == "apply":
+            self._tag(ticket, decision)
         return word, decision
 
-    def _tag(self, ticket: Ticket, decision: Decision, category: str) -> None:
-        """The label first: a run that is cut off between the two finds its label and leaves it."""
-        label = self._config.label_prefix + category
-        self._tickets.add_label(key=ticket.key, label=label, step_key=f"backfill:{ticket.key}")
+    def _tag(self, ticket: Ticket, decision: Decision) -> None:
+        """The labels first: a run that is cut off before the decision finds a label and leaves the ticket."""
+        labels = [self._config.label_prefix + category for category in decision.categories]
+        for label in reversed(labels):
+            self._tickets.add_label(key=ticket.key, label=label, step_key=f"backfill:{ticket.key}:{label}")
+        label = ", ".join(labels)
         self._records.append(DECISION, ticket.key, decision.model_dump(mode="json"))
         after = {"label": label, "confidence": decision.confidence, "model_version": decision.model_version}
         self._audit.record(

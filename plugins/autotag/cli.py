@@ -104,14 +104,15 @@ def evaluate(
         rows = [example for example in examples.read(data) if not example.outside]
         folder = _folder(models)
         tagger = Tagger.open(model, folder) if model else Tagger.load(folder)
-        hits = registry.hits(tagger, [e.text for e in rows], [e.category for e in rows])
+        hits = registry.hits(tagger, [e.text for e in rows], [e.categories for e in rows])
         found = tagger.tag([e.text for e in rows])
     low, high = metrics.interval(hits)
     typer.echo(f"{tagger.version}: {len(rows)} examples")
     typer.echo(f"  best guess right {hits.mean():.2%} (95 % interval {low:.2%} to {high:.2%})")
-    applied = [t.category == e.category for t, e in zip(found, rows, strict=True) if t.band == "apply"]
-    right = f", {sum(applied) / len(applied):.2%} of them rightly" if applied else ""
-    typer.echo(f"  applied without asking {len(applied) / len(rows):.2%}{right}")
+    pairs = [(t, e) for t, e in zip(found, rows, strict=True) if t.band == "apply"]
+    applied = [name in e.categories for t, e in pairs for name in (t.category, *t.also)]
+    right = f", {sum(applied) / len(applied):.2%} of their tags rightly" if applied else ""
+    typer.echo(f"  applied without asking {len(pairs) / len(rows):.2%}{right}")
 
 
 @app.command()
@@ -127,7 +128,7 @@ def promote(
 
     with _sentences():
         rows = [example for example in examples.read(data) if not example.outside]
-        texts, wanted = [e.text for e in rows], [e.category for e in rows]
+        texts, wanted = [e.text for e in rows], [e.categories for e in rows]
         folder = _folder(models)
         challenger = Tagger.open(model, folder)
         comparison = registry.compare(challenger, Tagger.load(folder), texts, wanted)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 
@@ -26,7 +27,14 @@ class AutoTagConfig(PluginConfig):
         0, ge=0, le=50, description="Tickets left to people that are asked about each day; they teach most."
     )
     ask_cron: str = Field("0 10 * * MON-FRI", description="When they are asked about.")
-    zone: str = Field("UTC", description="Time zone of `ask_cron` (IANA name).")
+    zone: str = Field("UTC", description="Time zone of `ask_cron` and `retrain_cron` (IANA name).")
+    retrain: Literal["off", "offer", "gate"] = Field(
+        "offer",
+        description="Whether it learns from reviews. offer: a person lets the result serve; gate: it serves "
+        "at once when it is surely better.",
+    )
+    retrain_cron: str = Field("30 3 * * *", description="When it looks whether there is something to learn.")
+    retrain_days: int = Field(7, ge=1, le=365, description="Days between trainings, unless it got worse.")
     shadow: Path | None = Field(
         None, description="Folder of a challenger that tags beside the champion, without any effect."
     )

@@ -47,7 +47,7 @@ class Decisions:
         self._ctx.records.append(
             REVIEW, self._ticket, {"verdict": verdict, "category": category, "by": by, "decided": decided}
         )
-        metrics.REVIEWS.labels(verdict).inc()
+        metrics.REVIEWS.labels(verdict, (newest.category if newest else None) or "none").inc()
 
     def _records(self) -> list[Record]:
         return self._ctx.records.find(DECISION, subject=self._ticket)

@@ -41,12 +41,12 @@ def applied(ticket: Ticket, decision: Decision, label: str, slugs: Sequence[str]
         _percent(decision.confidence),
         _short(ticket.summary),
     )
-    others = [slug for slug in slugs if slug != decision.category]
+    others = [slug for slug in slugs if slug not in decision.categories or decision.also]
     wrong = Select(
         placeholder="Wrong? Choose the right one",
         action="correct",
         options=(*_options(others), Option(text="None of these", value=NONE)),
-        args={"key": ticket.key, "category": decision.category},
+        args={"key": ticket.key, "categories": list(decision.categories)},
         group=f"fix:{ticket.key}:{decision.text_hash}",
     )
     return Message(

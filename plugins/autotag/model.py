@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal, Protocol
 
-from bot.plugin import Permanent, Transient
+from bot.plugin import Permanent, Refused, Transient
 
 _loaded: dict[Path, tuple[Path, Tagger]] = {}
 _lock = threading.Lock()
@@ -28,6 +28,8 @@ class Tagging(Protocol):
     def scores(self) -> Mapping[str, float]: ...
     @property
     def reason(self) -> str: ...
+    @property
+    def also(self) -> tuple[str, ...]: ...
 
 
 class Tagger(Protocol):
@@ -90,6 +92,32 @@ def _load(models: Path) -> Tagger:
         raise Transient(f"The tagging model can't be loaded: {exc}") from exc
     except tagging.ModelTamperedError as exc:
         raise Permanent(f"The tagging model was refused: {exc}") from exc
+
+
+def precision(models: Path) -> float:
+    """The share of right tags, of those set without asking, that the model which serves stands for."""
+    from ml.tagging import artifact  # noqa: PLC0415  # see `load`
+    from ml.tagging.tagger import serving  # noqa: PLC0415
+
+    return artifact.read(serving(models)).facts.precision
+
+
+def scored(models: Path) -> tuple[str, ...]:
+    """What the model that serves gives scores to, in its own order; "out-of-scope" may be among it."""
+    from ml.tagging import artifact  # noqa: PLC0415  # see `load`
+    from ml.tagging.tagger import serving  # noqa: PLC0415
+
+    return artifact.read(serving(models)).categories
+
+
+def promote(folder: Path, models: Path) -> None:
+    """Let a model serve, here and in every process that shares the folder."""
+    from ml.tagging import ModelTamperedError, ModelUnavailableError, registry  # noqa: PLC0415  # see `load`
+
+    try:
+        registry.promote(folder, models)
+    except (ModelTamperedError, ModelUnavailableError) as exc:
+        raise Refused(f"{exc} Nothing was changed.", check="model") from exc
 
 
 def slugs(models: Path) -> tuple[str, ...]:

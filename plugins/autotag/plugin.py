@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from pathlib import Path
 
 from bot.plugin import (
     Block,
@@ -26,12 +25,13 @@ from bot.plugin import (
     on,
     schedule,
 )
-from plugins.autotag import asking, messages, model, policy, shadow, similar
+from plugins.autotag import asking, messages, metrics, model, policy, retraining, shadow, similar
 from plugins.autotag import page as pages
 from plugins.autotag.config import AutoTagConfig
 from plugins.autotag.decisions import DECISION, REVIEW, Decisions, model_error, note_model
 from plugins.autotag.effort import by_category, measured, shift
 from plugins.autotag.filing import FILED, FilingHandlers, event_of
+from plugins.autotag.learning import LearningHandlers
 from plugins.autotag.policy import Decision
 from plugins.autotag.similar import Similar
 from plugins.autotag.unfurling import UnfurlHandlers
@@ -39,7 +39,7 @@ from plugins.autotag.unfurling import UnfurlHandlers
 MOST_DAYS, MOST_RECORDS = 400, 100_000
 
 
-class AutoTag(FilingHandlers, UnfurlHandlers, Plugin[AutoTagConfig]):
+class AutoTag(FilingHandlers, LearningHandlers, UnfurlHandlers, Plugin[AutoTagConfig]):
     name = "autotag"
     page_title = "Tickets"
     Config = AutoTagConfig
@@ -54,7 +54,7 @@ class AutoTag(FilingHandlers, UnfurlHandlers, Plugin[AutoTagConfig]):
         kept = Decisions(ctx, key)
         decision = kept.of_this_event()
         if decision is None and policy.is_settled(kept.all(), event.ticket):
-            self._learn(event, kept, ctx)
+            self._heard(event, kept, ctx)
             return
         ticket = ctx.tickets.get(key)
         if decision is None:
@@ -66,7 +66,7 @@ class AutoTag(FilingHandlers, UnfurlHandlers, Plugin[AutoTagConfig]):
     def tag_filed(self, errand: Errand, ctx: Context) -> None:
         self.consider(event_of(errand), ctx)
 
-    def _learn(self, event: TicketEvent, kept: Decisions, ctx: Context) -> None:
+    def _heard(self, event: TicketEvent, kept: Decisions, ctx: Context) -> None:
         """A person who changes labels in the helpdesk reviews what was decided."""
         newest = kept.newest()
         said = newest and policy.said_in_the_helpdesk(
@@ -100,11 +100,11 @@ class AutoTag(FilingHandlers, UnfurlHandlers, Plugin[AutoTagConfig]):
         if decision.scores and decision.reason != policy.BY_A_PERSON:
             tagger = model.load(self._cache(ctx))
             similar.remember(ticket, tagger.embed(policy.text_of(ticket)), tagger.encoder_version, ctx)
-        if decision.band == "apply" and decision.category:
-            label = self._apply(ticket, decision, decision.category, ctx)
+        if decision.band == "apply":
+            labels = self._apply(ticket, decision, ctx)
             if self.config.announce:
                 self._tell(
-                    ticket, messages.applied(ticket, decision, label, model.slugs(self._cache(ctx))), ctx
+                    ticket, messages.applied(ticket, decision, labels, model.slugs(self._cache(ctx))), ctx
                 )
         elif decision.band == "suggest":
             self._tell(ticket, self._suggestion(ticket, decision, ctx), ctx)
@@ -118,16 +118,19 @@ class AutoTag(FilingHandlers, UnfurlHandlers, Plugin[AutoTagConfig]):
         tagger = model.load(self._cache(ctx))
         return similar.find(ticket, tagger.embed(policy.text_of(ticket)), tagger.encoder_version, ctx)
 
-    def _apply(self, ticket: Ticket, decision: Decision, category: str, ctx: Context) -> str:
-        label = self.config.label_prefix + category
-        ctx.step("label", ctx.tickets.add_label, key=ticket.key, label=label)
+    def _apply(self, ticket: Ticket, decision: Decision, ctx: Context) -> str:
+        """The labels that were set, as people read them."""
+        labels = [self.config.label_prefix + category for category in decision.categories]
+        for number, label in enumerate(labels):
+            step = f"label-{number}" if number else "label"
+            ctx.step(step, ctx.tickets.add_label, key=ticket.key, label=label)
         after = {
-            "label": label,
+            "label": ", ".join(labels),
             "confidence": decision.confidence,
             "model_version": decision.model_version,
         }
         ctx.audit("tags.apply", ticket.key, before={"labels": list(ticket.labels)}, after=after)
-        return label
+        return ", ".join(labels)
 
     def _tell(self, ticket: Ticket, message: Message, ctx: Context) -> None:
         key = messages.message_key(ticket.key)
@@ -150,10 +153,14 @@ class AutoTag(FilingHandlers, UnfurlHandlers, Plugin[AutoTagConfig]):
 
     @action("correct", permission="tags.write")
     def correct(self, click: Click, ctx: Context) -> str:
-        """Take away the label that was set without asking, and set the one that a person chose."""
-        key, wrong, right = click.args["key"], click.args["category"], click.selected[0]
-        label = self.config.label_prefix + wrong
-        ctx.step("unlabel", ctx.tickets.remove_label, key=key, label=label)
+        """Take away what was set without asking, and set the one that a person chose."""
+        key, right = click.args["key"], click.selected[0]
+        wrong = click.args.get("categories") or [click.args["category"]]  # messages of an earlier version
+        labels = [self.config.label_prefix + category for category in wrong]
+        for number, label in enumerate(labels):
+            step = f"unlabel-{number}" if number else "unlabel"
+            ctx.step(step, ctx.tickets.remove_label, key=key, label=label)
+        label = ", ".join(labels)
         ctx.audit("tags.undo", key, before={"label": label})
         if right != messages.NONE:
             return self._set(key, right, click, ctx)
@@ -180,6 +187,21 @@ class AutoTag(FilingHandlers, UnfurlHandlers, Plugin[AutoTagConfig]):
         drift = shift(decisions, ctx.now())
         shadowed = shadow.compared(ctx.records.find(shadow.SHADOW, since=since, limit=MOST_RECORDS), reviews)
         ctx.reply(messages.effort(measured(decisions, reviews), days, by_category(reviews), drift, shadowed))
+
+    @schedule("17 * * * *", catch_up="skip")
+    def measure(self, tick: Tick, ctx: Context) -> None:
+        """Accuracy and drift as figures for Prometheus."""
+        since = tick.due_at - retraining.RECENT - timedelta(days=7)
+        decisions = ctx.records.find(DECISION, since=since, limit=MOST_RECORDS)
+        recent = tick.due_at - retraining.RECENT
+        reviews = ctx.records.find(REVIEW, since=recent, limit=MOST_RECORDS)
+        for found in by_category(reviews):
+            metrics.ACCURACY.labels(found.name).set(found.right / found.reviewed)
+        done = measured((record for record in decisions if record.at >= recent), reviews)
+        if done.applied:
+            metrics.KEPT.labels("apply").set(1 - done.corrected / done.applied)
+        if (drift := shift(decisions, tick.due_at)) is not None:
+            metrics.DRIFT.set(drift.psi)
 
     @schedule("config:ask_cron", zone="config:zone", queue="model")
     def ask(self, tick: Tick, ctx: Context) -> None:
@@ -228,13 +250,13 @@ class AutoTag(FilingHandlers, UnfurlHandlers, Plugin[AutoTagConfig]):
         prefix = self.config.label_prefix
         if decision.reason == policy.BY_A_PERSON:
             ctx.reply(messages.left(ticket, f"{prefix}{decision.category} was set by hand"))
-        elif decision.band == "apply" and decision.category in policy.withdrawn(
-            kept.earlier(), ticket, prefix
+        elif decision.band == "apply" and (
+            gone := policy.withdrawn(kept.earlier(), ticket, prefix) & set(decision.categories)
         ):
-            ctx.reply(messages.left(ticket, f"somebody took {prefix}{decision.category} away"))
-        elif decision.band == "apply" and decision.category:
-            label = self._apply(ticket, decision, decision.category, ctx)
-            ctx.reply(messages.applied(ticket, decision, label, model.slugs(self._cache(ctx))))
+            ctx.reply(messages.left(ticket, f"somebody took {prefix}{min(gone)} away"))
+        elif decision.band == "apply":
+            labels = self._apply(ticket, decision, ctx)
+            ctx.reply(messages.applied(ticket, decision, labels, model.slugs(self._cache(ctx))))
         else:
             ctx.reply(self._suggestion(ticket, decision, ctx))
 
@@ -254,6 +276,3 @@ class AutoTag(FilingHandlers, UnfurlHandlers, Plugin[AutoTagConfig]):
 
     def home(self, user: User, ctx: Context) -> Sequence[Block]:
         return pages.home(ctx) if ctx.permissions.allowed(user.id, "tags.write") else ()
-
-    def _cache(self, ctx: Context) -> Path:
-        return self.config.cache_dir or ctx.data_dir / "models"

@@ -19,7 +19,10 @@ BY_A_PERSON = "already labelled by a person"
 
 
 class Decision(BaseModel):
-    """What was decided about a ticket, by which model, and why. Kept for good."""
+    """What was decided about a ticket, by which model, and why. Kept for good.
+
+    `also`: further categories to apply, of a model that knows several a ticket.
+    """
 
     model_config = ConfigDict(frozen=True)
     ticket: str
@@ -27,11 +30,17 @@ class Decision(BaseModel):
     reason: str
     text_hash: str
     category: str | None = None
+    also: tuple[str, ...] = ()
     confidence: float = 0.0
     scores: dict[str, float] = {}
     model_version: str = ""
     words: tuple[str, ...] = ()
     priority: str = ""
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """What there is to apply or to suggest, the surest first."""
+        return (self.category, *self.also) if self.category else ()
 
     def best(self, number: int) -> list[tuple[str, float]]:
         known = [(slug, score) for slug, score in self.scores.items() if slug != "out-of-scope"]
@@ -75,7 +84,7 @@ def category_labels(labels: Iterable[str], slugs: Iterable[str], prefix: str) ->
 
 def withdrawn(decisions: Iterable[Decision], ticket: Ticket, prefix: str) -> set[str]:
     """Categories that we set once and somebody took away: their word stands."""
-    applied = {d.category for d in decisions if d.band == "apply" and d.category}
+    applied = {category for d in decisions if d.band == "apply" for category in d.categories}
     return {category for category in applied if prefix + category not in ticket.labels}
 
 
@@ -86,6 +95,7 @@ def decided(ticket: Ticket, tagging: Tagging, version: str, words: tuple[str, ..
         reason=tagging.reason,
         text_hash=text_hash(ticket),
         category=tagging.category,
+        also=tagging.also,
         confidence=tagging.confidence,
         scores=_rounded(tagging.scores),
         model_version=version,
@@ -106,7 +116,7 @@ def _rounded(scores: Mapping[str, float]) -> dict[str, float]:
 
 def verdict(decision: Decision | None, category: str) -> Verdict:
     """What a person's choice says about the model's."""
-    return "accept" if decision is not None and decision.category == category else "correct"
+    return "accept" if decision is not None and decision.categories == (category,) else "correct"
 
 
 def said_in_the_helpdesk(
@@ -116,5 +126,5 @@ def said_in_the_helpdesk(
     added = [slug for slug in slugs if prefix + slug in event.labels_added]
     if added:
         return verdict(decision, added[0]), added[0]
-    ours = decision.band == "apply" and prefix + str(decision.category) in event.labels_removed
-    return ("reject", None) if ours else None
+    ours = {prefix + category for category in decision.categories} if decision.band == "apply" else set()
+    return ("reject", None) if ours & set(event.labels_removed) else None

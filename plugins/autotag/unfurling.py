@@ -83,12 +83,12 @@ def _facts(ticket: Ticket) -> Iterator[Text]:
 
 def _said(ticket: Ticket, decision: Decision, prefix: str, *, reviewed: bool) -> Markup | None:
     """What the bot says of it, as long as nobody has said otherwise."""
-    if decision.band == "apply" and decision.category:
-        label = prefix + decision.category
-        if label in ticket.labels:
-            word = "and somebody looked at it" if reviewed else "by itself"
-            return md(":label: Signalbox set *{}* {}, {} sure", label, word, f"{decision.confidence:.0%}")
-        return None
+    if decision.band == "apply":
+        ours = [prefix + category for category in decision.categories]
+        stand = ", ".join(label for label in ours if label in ticket.labels)
+        word = "and somebody looked at it" if reviewed else "by itself"
+        sure = f"{decision.confidence:.0%}"
+        return md(":label: Signalbox set *{}* {}, {} sure", stand, word, sure) if stand else None
     if decision.band == "suggest" and not reviewed and decision.reason != policy.BY_A_PERSON:
         return md(":grey_question: Signalbox asks: {}?", _guesses(decision.best(_GUESSES)))
     return None

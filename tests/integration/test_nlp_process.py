@@ -8,11 +8,18 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 
+from ml.tagging import registry
+from ml.tagging.artifact import Manifest
+from ml.tagging.tagger import examples
+from ml.tagging.training.data import Example, Parts
+from ml.tagging.training.run import Plan, train
 from tests.conftest import free_port, wait_until
 
 pytestmark = pytest.mark.integration
@@ -20,7 +27,13 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    port, data = free_port(), tmp_path_factory.mktemp("nlp")
+    with serving(tmp_path_factory.mktemp("nlp")) as found:
+        yield found
+
+
+@contextmanager
+def serving(data: Path) -> Iterator[str]:
+    port = free_port()
     env = {"SIGNALBOX_DATA_DIR": str(data), "SIGNALBOX_NLP__PORT": str(port)}
     with (data / "nlp.log").open("wb") as log:
         started = subprocess.Popen(
@@ -49,6 +62,47 @@ def ask(url: str, *texts: str) -> list[dict[str, Any]]:
     answer = httpx2.post(f"{url}/classify", content=json.dumps({"texts": texts}), timeout=30)
     assert answer.status_code == 200, answer.text
     return answer.json()["results"]
+
+
+def house_model(models: Path, out: Path) -> Manifest:
+    """Two categories that the built-in model does not have."""
+    names = {"billing": "money", "delivery": "parcels"}
+    given = [Example(text, names[name], names[name]) for text, name in examples("train") if name in names]
+    return train(Parts(given, ()), Plan("house", "few-shot"), out, models, lambda _what, _share: None)
+
+
+def test_a_label_set_that_changes_under_way_changes_between_two_answers(tmp_path: Path) -> None:
+    """Nobody is ever told a category of one model with the scores or the version of the other."""
+    models = tmp_path / "models"
+    with serving(tmp_path) as url:
+        made = house_model(models, tmp_path / "house")
+        asked = ["Where is my parcel?", "The invoice is wrong"]
+        [before, _] = ask(url, *asked)
+        registry.promote(tmp_path / "house", models)
+        seen = []
+
+        def replaced() -> bool:
+            seen.extend(ask(url, *asked))
+            return bool(seen[-1]["model_version"] == made.version)
+
+        wait_until(replaced, 60, "the promoted model")
+        known = {before["model_version"]: set(before["scores"]), made.version: {"money", "parcels"}}
+        assert all(set(one["scores"]) == known[one["model_version"]] for one in seen)
+        assert ask(url, *asked)[0]["category"] in {"parcels", None}
+
+
+def test_a_promoted_model_that_is_broken_leaves_the_old_one_serving(tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    with serving(tmp_path) as url:
+        [before] = ask(url, "Where is my parcel?")
+        house_model(models, tmp_path / "house")
+        registry.promote(tmp_path / "house", models)
+        (models / "tagging" / "champion" / "head.safetensors").write_bytes(b"broken")
+        log = tmp_path / "nlp.log"
+        wait_until(lambda: "model.not_loaded" in log.read_text(), 60, "the refusal in the log")
+        [after] = ask(url, "Where is my parcel?")
+        assert after["model_version"] == before["model_version"]
+        assert "head.safetensors" in log.read_text()
 
 
 def test_tickets_find_their_categories(url: str) -> None:

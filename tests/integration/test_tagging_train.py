@@ -60,7 +60,7 @@ def test_few_shot_learns_from_eight_examples_a_category(models: Path, tmp_path: 
     run.train(run.parts(few, [], plan), plan, tmp_path / "few", models, lambda _what, _share: None)
     tagger = Tagger.open(tmp_path / "few", models)
     rows = [(text, label) for text, label in examples("heldout") if label != "out-of-scope"]
-    hits = registry.hits(tagger, [text for text, _ in rows], [label for _, label in rows])
+    hits = registry.hits(tagger, [text for text, _ in rows], [(label,) for _, label in rows])
     assert hits.mean() > 0.7
 
 
@@ -169,7 +169,7 @@ def test_a_full_fine_tune_becomes_an_int8_model_of_its_own(models: Path, tmp_pat
     assert seen == sorted(seen)
     rows = [(text, label) for text, label in examples("heldout") if label != "out-of-scope"]
     tagger = Tagger.open(tmp_path / "m", models)
-    assert registry.hits(tagger, [text for text, _ in rows], [label for _, label in rows]).mean() > 0.6
+    assert registry.hits(tagger, [text for text, _ in rows], [(label,) for _, label in rows]).mean() > 0.6
 
 
 @needs_mlflow

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from prometheus_client import REGISTRY
 
 from bot.core.memory import Record
 from bot.plugin import TicketEvent
@@ -174,3 +175,16 @@ def test_reviews_become_training_examples(kit: Kit, tmp_path: Path) -> None:
         "label": "delivery",
         "category": "delivery",
     }
+
+
+def test_accuracy_and_drift_are_figures_for_prometheus(kit: Kit) -> None:
+    file(kit, "SUP-1", "I was charged twice, please refund my money")
+    file(kit, "SUP-2", "I returned the shoes, where is my refund?")
+    kit.choose("Wrong? Choose the right one", "delivery", user="ULENA")
+    kit.advance(hours=1)
+    kit.tick("measure")
+    value = REGISTRY.get_sample_value
+    assert value("signalbox_autotag_accuracy_ratio", {"category": "payment-refund"}) == 0.0
+    assert value("signalbox_autotag_kept_ratio", {"band": "apply"}) == 0.5
+    corrected = {"verdict": "correct", "category": "payment-refund"}
+    assert (value("signalbox_autotag_reviews_total", corrected) or 0) >= 1

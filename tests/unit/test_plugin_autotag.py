@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from bot.core.memory import Documents
 from bot.plugin import SharedLinks, Ticket, TicketEvent, Transient, User
 from bot.testing import Conformance, Delivered, Kit
 from bot.testing.conformance import Samples
-from plugins.autotag import AutoTag, model
+from plugins.autotag import AutoTag, challenger_messages, model
+from plugins.autotag.challengers import Challenger
 from plugins.autotag.policy import BY_A_PERSON
 
 pytestmark = pytest.mark.unit
@@ -81,7 +83,28 @@ class TestAutoTag(Conformance):
                 ),
             ),
             "a command": lambda kit: kit.command("/signalbox tag SUP-9", user="U1"),
+            "a challenger": lambda kit: press(kit, self.models, "Let it serve"),
+            "a challenger that is not wanted": lambda kit: press(kit, self.models, "Keep the present one"),
         }
+
+
+def press(kit: Kit, models: Path, button: str) -> Delivered:
+    """Press a button of an offer; the model in it is the one that serves already."""
+    serving = model.load(models).version
+    offer = Challenger(
+        id="tick",
+        at=kit.clock(),
+        against=serving,
+        version=serving,
+        why="-",
+        dropped=False,
+        learned=60,
+        state="ready",
+        folder=str(models / "challengers" / "tick"),
+    )
+    Documents(kit.kernel.db, "autotag", kit.clock).put("challenger:tick", offer.model_dump(mode="json"))
+    shown = kit.kernel.buttons.register(challenger_messages.message(offer), "autotag", "sample")
+    return kit.click(button, message=shown)
 
 
 def test_a_sure_ticket_is_tagged_and_told(kit: Kit) -> None:

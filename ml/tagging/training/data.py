@@ -24,9 +24,16 @@ OUTSIDE = frozenset({OUT_OF_SCOPE, "oos"})
 
 @dataclass(frozen=True)
 class Example:
+    """`also`: further categories of a text that has more than one."""
+
     text: str
     label: str
     category: str
+    also: tuple[str, ...] = ()
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        return (self.category, *self.also)
 
     @property
     def outside(self) -> bool:
@@ -35,16 +42,26 @@ class Example:
 
 @dataclass(frozen=True)
 class Names:
-    """The labels and categories of a model, and for each label the place of its category."""
+    """The labels and categories of a model, and for each label the place of its category.
+
+    `several`: a text may have more than one; labels are categories then.
+    """
 
     labels: tuple[str, ...]
     categories: tuple[str, ...]
     owner: tuple[int, ...]
+    several: bool = False
+
+    def flags(self, examples: Sequence[Example]) -> npt.NDArray[np.bool_]:
+        """Which categories each example has; shape [examples, categories]."""
+        self.numbers(examples)  # refuses what is not known
+        rows = [[name in example.categories for name in self.categories] for example in examples]
+        return np.array(rows, np.bool_).reshape(len(examples), len(self.categories))
 
     def numbers(self, examples: Sequence[Example]) -> npt.NDArray[np.int64]:
         """Each example's label as a number; -1 for texts that belong nowhere."""
         place = {label: number for number, label in enumerate(self.labels)}
-        if unknown := {e.label for e in examples if not e.outside} - place.keys():
+        if unknown := {name for e in examples if not e.outside for name in (e.label, *e.also)} - place.keys():
             some = ", ".join(sorted(unknown)[:5])
             raise DataError(f"The model does not know the labels {some}. Train it on them.")
         return np.array([-1 if e.outside else place[e.label] for e in examples], np.int64)
@@ -84,11 +101,25 @@ def _rows(file: Path) -> Iterator[Any]:
 
 def _example(row: Any, where: str) -> Example:
     known = row if isinstance(row, dict) else {}
+    if known.get("categories"):
+        return _of_several(known, where)
     label = known.get("label") or known.get("category")
     category = known.get("category") or known.get("domain") or label
     if not all(isinstance(value, str) and value for value in (known.get("text"), label, category)):
         raise DataError(f"{where}: needs a text and a label (or category), both non-empty strings.")
     return Example(str(known["text"]), str(label), str(category))
+
+
+def _of_several(row: dict[str, Any], where: str) -> Example:
+    """`categories` is a list, or in CSV a text with semicolons."""
+    given = row["categories"]
+    found = [name.strip() for name in given.split(";")] if isinstance(given, str) else given
+    names = list(dict.fromkeys(found)) if isinstance(found, list) else []
+    if not names or not all(isinstance(name, str) and name for name in (row.get("text"), *names)):
+        raise DataError(f"{where}: needs a text and categories, each a non-empty string.")
+    if OUTSIDE & set(names) and len(names) > 1:
+        raise DataError(f"{where}: a text that belongs to no category can't have one beside that.")
+    return Example(str(row["text"]), names[0], names[0], tuple(names[1:]))
 
 
 def names(examples: Sequence[Example]) -> Names:
@@ -100,11 +131,18 @@ def names(examples: Sequence[Example]) -> Names:
             raise DataError(
                 f"The label {example.label} belongs to both {home} and {example.category}. Choose one."
             )
+    several = any(example.also for example in examples)
+    if several and (finer := next((label for label, home in homes.items() if label != home), "")):
+        raise DataError(
+            f"The label {finer} is finer than its category {homes[finer]}, and some texts have several "
+            "categories. Leave out the finer labels, or give each text one category."
+        )
+    homes |= {name: name for example in examples for name in example.also}
     labels = tuple(sorted(label for label in homes if label not in OUTSIDE))
     categories = tuple(sorted({homes[label] for label in labels}))
     if len(categories) < 2:
         raise DataError("The examples have fewer than two categories: there is nothing to tell apart.")
-    return Names(labels, categories, tuple(categories.index(homes[label]) for label in labels))
+    return Names(labels, categories, tuple(categories.index(homes[label]) for label in labels), several)
 
 
 def split(examples: Sequence[Example], share: float, seed: int) -> tuple[list[Example], list[Example]]:
@@ -133,6 +171,6 @@ def sha256(*parts: Sequence[Example]) -> str:
     found = hashlib.sha256()
     for part in parts:
         for example in part:
-            found.update(json.dumps([example.text, example.label, example.category]).encode())
+            found.update(json.dumps([example.text, example.label, *example.categories]).encode())
         found.update(b"\n")
     return found.hexdigest()

@@ -20,7 +20,7 @@ from ml.tagging.clean import clean
 from ml.tagging.encoder import WEIGHTS_SHA256, Encoder
 from ml.tagging.errors import DataError, ModelUnavailableError
 from ml.tagging.head import Head
-from ml.tagging.training import card, data, export
+from ml.tagging.training import card, data, export, several
 from ml.tagging.training.data import Example, Names, Parts
 from ml.tagging.training.recipe import Recipe
 
@@ -96,7 +96,7 @@ def _check(given: Parts, names: Names, plan: Plan) -> None:
         )
     for place, category in enumerate(names.categories):
         own = {label for label, owner in zip(names.labels, names.owner, strict=True) if owner == place}
-        count = sum(example.label in own for example in given.train)
+        count = sum(not own.isdisjoint({example.label, *example.also}) for example in given.train)
         if count < FEWEST:
             raise DataError(
                 f"{category} has {count} examples; at least {FEWEST} are needed. Add some, or leave it out."
@@ -106,6 +106,14 @@ def _check(given: Parts, names: Names, plan: Plan) -> None:
 def _fitted(
     given: Parts, names: Names, plan: Plan, made: Path, cache: Path, progress: Progress
 ) -> tuple[Head, dict[str, float]]:
+    if names.several:
+        encoder = (
+            _tuned(given, names, plan, made, cache, progress)[0]
+            if plan.mode == "full"
+            else Encoder.load(cache)
+        )
+        progress("fitting", 0.9)
+        return several.fitted(encoder, given, names, plan.precision, plan.seed)
     if plan.mode == "few-shot":
         encoder = Encoder.load(cache)
         progress("encoding", 0.1)

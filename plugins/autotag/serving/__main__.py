@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import gc
 import sys
+from functools import partial
 from pathlib import Path
 
 from bot.core.errors import SignalboxError
 from bot.core.logs import configure_logs, known_secrets
 from bot.core.settings import Settings
 from bot.core.settings_loader import load_settings
-from plugins.autotag.serving.model import loading
+from plugins.autotag.serving.model import loading, newer
 
 
 def main() -> None:
@@ -25,13 +26,14 @@ def serve(settings: Settings) -> None:
     """Serve until told to stop; what was accepted is answered first."""
     configure_logs(settings, known_secrets(settings))
     gc.disable()  # what is imported stays
-    model = loading(cache_of(settings))
+    cache = cache_of(settings)
+    model = loading(cache)
     # The model loads in a thread while these are imported.
     import uvicorn  # noqa: PLC0415
 
     from plugins.autotag.serving.app import Service, build  # noqa: PLC0415
 
-    app = build(Service(model, settings.nlp.max_queue, settings.nlp.threads))
+    app = build(Service(model, settings.nlp.max_queue, settings.nlp.threads, partial(newer, cache)))
     gc.enable()
     # The event loop gets its turn back after 1 ms, not 5, while the other thread tags.
     sys.setswitchinterval(0.001)

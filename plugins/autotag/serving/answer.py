@@ -15,6 +15,7 @@ def prediction(tagging: Tagging, version: str, *, whole: bool) -> dict[str, Any]
     ordered = sorted(tagging.scores.items(), key=lambda score: -score[1])
     return {
         "category": tagging.category,
+        "also": list(tagging.also),
         "confidence": round(tagging.confidence, 4),
         "band": tagging.band,
         "reason": tagging.reason,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -24,16 +25,26 @@ from plugins.autotag.serving.model import Model
 
 MAX_BODY = 4 * 2**20
 RETRY_SECONDS = "1"
+LOOK_SECONDS = 5.0
+"""How often it looks whether another model was promoted."""
 log = structlog.get_logger()
 
 
 class Service:
     """Args:
     loading: the model to be; until it is there, callers are told to come again.
+    newer: the model that was promoted since the one in a folder was loaded, if any; called in a thread.
     """
 
-    def __init__(self, loading: Future[Model], max_queue: int, threads: int = 1) -> None:
+    def __init__(
+        self,
+        loading: Future[Model],
+        max_queue: int,
+        threads: int = 1,
+        newer: Callable[[Path], Model | None] = lambda _: None,
+    ) -> None:
         self._loading = loading
+        self._newer = newer
         self._max_queue = max_queue
         self._threads = threads
         self._model: Model | None = None
@@ -51,9 +62,29 @@ class Service:
             self._model = await asyncio.wrap_future(self._loading)
         except Exception:  # noqa: BLE001  # logged where it happened; `_absence` tells it to callers
             return
-        self._engine = Engine(self._model.tag, self._max_queue, self._threads)
+        self._engine = Engine(self._tag, self._max_queue, self._threads)
         log.info("nlp.ready", model=self._model.version)
-        await self._engine.run()
+        await asyncio.gather(self._engine.run(), self._follow(self._model))
+
+    def _tag(self, texts: Sequence[str]) -> list[dict[str, Any]]:
+        model = self._model
+        return model.tag(texts) if model else []
+
+    async def _follow(self, model: Model) -> None:
+        """Take a model that was promoted; one that can't be loaded is told once, and the old one serves."""
+        told = ""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            try:
+                found = await asyncio.to_thread(self._newer, model.folder)
+            except Exception as exc:  # noqa: BLE001  # whatever is wrong with the new one
+                if str(exc) != told:
+                    log.error("model.not_loaded", error=str(exc), serves=model.version)
+                told = str(exc)
+                continue
+            if found is not None:
+                log.info("model.replaced", before=model.version, after=found.version)
+                self._model = model = found
 
     async def health(self, _: Request) -> Response:
         if self._engine is None or self._model is None:

@@ -18,10 +18,14 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class Model:
-    """`tag` gives one prediction a text, in their order; several threads may call it."""
+    """`tag` gives one prediction a text, in their order; several threads may call it.
+
+    `folder` is where it was loaded from.
+    """
 
     version: str
     tag: Callable[[Sequence[str]], list[dict[str, Any]]]
+    folder: Path = Path()
 
 
 def loading(cache: Path) -> Future[Model]:
@@ -43,8 +47,10 @@ def load(cache: Path) -> Model:
     # Imported here, in a thread of its own: the server's imports go on meanwhile.
     from ml.tagging import Tagger  # noqa: PLC0415
     from ml.tagging.encoder import MAX_TOKENS  # noqa: PLC0415
+    from ml.tagging.tagger import serving  # noqa: PLC0415
 
     cache.mkdir(parents=True, exist_ok=True)
+    folder = serving(cache)
     tagger = Tagger.load(cache)  # one core a batch; the engine computes several batches at a time
 
     def tag(texts: Sequence[str]) -> list[dict[str, Any]]:
@@ -55,7 +61,14 @@ def load(cache: Path) -> Model:
         ]
 
     tag(["The first text takes longer than the others."])
-    return Model(tagger.version, tag)
+    return Model(tagger.version, tag, folder)
+
+
+def newer(cache: Path, than: Path) -> Model | None:
+    """The model that was promoted since the one in the folder `than` was loaded."""
+    from ml.tagging.tagger import serving  # noqa: PLC0415
+
+    return load(cache) if serving(cache) != than else None
 
 
 def _is_read_whole(text: str) -> bool:
