@@ -17,12 +17,12 @@ def person(created_by: str) -> Text:
 
 def is_user(name: str) -> bool:
     """Whether it is a person's id in Slack, rather than a name elsewhere or ourselves."""
-    return re.fullmatch(r"[UW][A-Z0-9]+", name) is not None
+    return re.fullmatch(r"([TE][A-Z0-9]+/)?[UW][A-Z0-9]+", name) is not None
 
 
 def called(target: str) -> Text:
     """A mention of a person or of a user group, by its id."""
-    is_group = target.startswith("S") and target.isalnum()
+    is_group = re.fullmatch(r"([TE][A-Z0-9]+/)?S[A-Za-z0-9]+", target) is not None
     return Markup(mrkdwn=f"<!subteam^{target}>") if is_group else mention(target)
 
 

@@ -25,6 +25,12 @@ def told(look: Look) -> list[Finding]:
     return [finding for finding in look.findings if finding.kind in _TITLES]
 
 
+def count(look: Look) -> dict[str, int]:
+    """How many there are of each kind, none included."""
+    found = [finding.kind for finding in look.findings]
+    return {kind: found.count(kind) for kind in _TITLES}
+
+
 def key(look: Look) -> str:
     """The same kinds of the same model are told once."""
     return f"{look.model[:12]}:{'+'.join(sorted({finding.kind for finding in told(look)}))}"

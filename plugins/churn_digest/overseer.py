@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot.plugin import Code, ConfigurationItem, Context, Message, Note, Section, md
 from ml.churn import seen
-from plugins.churn_digest import findings, jobs, memory, quality, scored
+from plugins.churn_digest import findings, jobs, memory, metrics, quality, scored
 from plugins.churn_digest.config import ChurnDigestConfig
 from plugins.churn_digest.jobs import Job, Kind
 
@@ -44,6 +44,8 @@ class Overseer:
     def _look_at_champion(self) -> None:
         """Degradation and calibration train anew, where this plugin may; drift alone does not."""
         look = seen.newest(scored.folder(self._ctx))
+        for kind, number in (findings.count(look) if look else {}).items():
+            metrics.FINDINGS.labels(kind).set(number)
         if look is None or not findings.told(look):
             return
         key = findings.key(look)

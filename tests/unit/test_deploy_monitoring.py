@@ -15,6 +15,8 @@ import pytest
 
 from bot.core import metrics
 from plugins.anomaly_watch import figures
+from plugins.autotag import metrics as tagged
+from plugins.churn_digest import metrics as churned
 
 pytestmark = pytest.mark.unit
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -96,7 +98,7 @@ def test_dashboards_have_ids_of_their_own() -> None:
 def test_only_metrics_that_exist_are_asked_for() -> None:
     known = {
         sample
-        for module in (metrics, figures)
+        for module in (metrics, figures, tagged, churned)
         for metric in [*vars(module).values(), *getattr(module, "_GAUGES", {}).values()]
         for sample in ([metric._name] if hasattr(metric, "_name") else [])
     }
