@@ -47,6 +47,7 @@ def tick(kernel: Kernel) -> list[DueRun]:
     """Put an event into the inbox for each schedule that is due; returns the runs to hand over."""
     now = kernel.clock()
     runs: list[DueRun] = []
+    kernel.overrides.refresh()
     for handler in kernel.registry.schedules():
         due = _due(kernel.db, handler, now)
         if due is None:

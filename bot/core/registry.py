@@ -60,6 +60,12 @@ class Registry:
                 f"{other.plugin!r} already; disable one of the two or rename it."
             )
 
+    def replace(self, plugin: Plugin[Any]) -> None:
+        """Put a plugin with other settings in its own place; what runs goes on with the earlier ones."""
+        for handler in plugin.handlers():
+            self._handlers[handler.name] = handler
+        self.plugins[plugin.name] = plugin
+
     def handlers_for(self, kind: str) -> list[Handler]:
         return self._events.get(kind, [])
 

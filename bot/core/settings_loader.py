@@ -22,6 +22,8 @@ KNOWN: dict[str, Place] = {
     "SLACK_SIGNING_SECRET": ("slack", "signing_secret"),
     "SLACK_APP_TOKEN": ("slack", "app_token"),
     "SLACK_API_URL": ("slack", "api_url"),
+    "SLACK_CLIENT_ID": ("slack", "client_id"),
+    "SLACK_CLIENT_SECRET": ("slack", "client_secret"),
     "JIRA_URL": ("jira", "url"),
     "JIRA_EMAIL": ("jira", "email"),
     "JIRA_API_TOKEN": ("jira", "api_token"),
@@ -63,6 +65,13 @@ def load_settings(path: Path | None = None, env: Mapping[str, str] | None = None
         return LoadedSettings(Settings.model_validate(values), origins)
     except ValidationError as exc:
         raise ConfigError("\n".join(_words(fault, origins) for fault in exc.errors())) from None
+
+
+def plugin_variables(env: Mapping[str, str] | None = None) -> dict[tuple[str, str], str]:
+    """Which fields of which plugins the environment sets: (plugin, field) to the variable."""
+    environ = os.environ if env is None else env  # noqa: TID251  # see `load_settings`
+    found = ((variable, place) for variable, place, _ in _from_environment(environ) if place[0] == "plugins")
+    return {(place[1], place[2]): variable for variable, place in found if len(place) > 2}
 
 
 def _read_file(file: Path, *, required: bool) -> dict[str, Any]:

@@ -21,13 +21,14 @@ from bot.plugin import (
 )
 from plugins.core import messages, policy
 from plugins.core.policy import Condition
+from plugins.core.settings import SettingsHandlers
 
 DEAD_LETTERS_SHOWN = 10
 _DAY = timedelta(days=1)
 SWITCH = "plugins.switch"
 
 
-class Core(Plugin):
+class Core(SettingsHandlers, Plugin):
     name = "core"
 
     @command("help", help="List the commands you may use, or explain one.", usage="help [command]")

@@ -13,7 +13,7 @@ from bot.core.declare import Handler
 from bot.core.registry import PluginStatus
 from bot.plugin import Health
 
-_MENTION = re.compile(r"<@([A-Z0-9]+)(?:\|[^>]*)?>")
+_MENTION = re.compile(r"<@((?:[TE][A-Z0-9]+/)?[A-Z0-9]+)(?:\|[^>]*)?>")
 _RANK = {"down": 0, "degraded": 1, "ok": 2}
 
 

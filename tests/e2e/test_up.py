@@ -6,13 +6,16 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
 from jira import JIRA
 
+from bot.core.overrides import KNOWN_SECONDS
 from tests.conftest import wait_until
 from tests.e2e.product import ALICE, BOB, CAROL, Product, as_text, gone
 
@@ -76,6 +79,34 @@ def test_status_and_trace_answer(product: Product) -> None:
     wait_until(lambda: any("autotag" in a for a in product.answers(ALICE)), what="the status")
     assert product.http.get(f"{product.url}/api/health").json()["status"] == "ok"
     assert product.http.get(f"{product.url}/api/inbox").status_code == 401
+
+
+def test_a_setting_is_changed_in_a_dialog_and_obeyed_by_every_worker(product: Product) -> None:
+    product.say(ALICE, "/signalbox settings autotag")
+    view = wait_until(lambda: dialog(product, ALICE, "autotag"), 20, "the dialog")
+    field = next(block for block in view["blocks"] if block.get("element", {}).get("action_id") == "announce")
+    off = next(option for option in field["element"]["options"] if option["value"] == "off")
+    chosen = {"announce": {"type": "static_select", "selected_option": off}}
+    product.page("POST", "slack/submit", user=ALICE, view_id=view["id"], values={field["block_id"]: chosen})
+    wait_until(lambda: told(product, ALICE, "announce: `False`"), 20, "the answer")
+    time.sleep(KNOWN_SECONDS)  # the other worker's processes may trust what they read for so long
+    key = product.ticket("I returned the shoes, where is my refund?")
+    wait_until(lambda: product.labels(key) == ["payment-refund"], 30, "the label")
+    wait_until(product.idle, 20, "an empty inbox")
+    assert not any(key in as_text(m) for m in product.top_level("C0SUPPORT")), "nothing is announced any more"
+    product.say(ALICE, "/signalbox settings autotag reset")
+    wait_until(lambda: told(product, ALICE, "announce: `True`"), 20, "the answer")
+
+
+def told(product: Product, user: str, words: str) -> bool:
+    """Whether somebody was told so, wherever they see it."""
+    channels = product.page("GET", f"slack/state?user={user}&limit=1000")["messages"].values()
+    return any(words in as_text(message) for messages in channels for message in messages)
+
+
+def dialog(product: Product, user: str, title: str) -> dict[str, Any] | None:
+    views = product.page("GET", f"slack/state?user={user}")["views"]
+    return next((view for view in views if view["title"]["text"] == title), None)
 
 
 def test_a_dead_child_is_started_again(product: Product) -> None:

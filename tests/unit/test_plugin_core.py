@@ -17,6 +17,7 @@ from bot.plugin import (
     Hook,
     Permanent,
     Plugin,
+    PluginConfig,
     Section,
     Transient,
     User,
@@ -54,6 +55,19 @@ class Other(Plugin):
         return self.condition
 
 
+class KudosConfig(PluginConfig):
+    greeting: str = "Hello"
+
+
+class Kudos(Plugin[KudosConfig]):
+    name = "kudos"
+    Config = KudosConfig
+
+    @command("greet", help="Greet.")
+    def greet(self, cmd: Command, ctx: Context) -> None:
+        ctx.reply(self.config.greeting)
+
+
 class Broken(Other):
     name = "broken"
     fault: Exception = KeyError("x")
@@ -84,10 +98,12 @@ class TestCore(Conformance):
     plugin = Core
 
     def kit(self) -> Kit:
-        return Kit(Core, beside=[Other])
+        return Kit(Core, beside=[Other, Kudos])
 
     def prepare(self, kit: Kit) -> None:
         kit.grant("U1", "*")
+        kit.command("/signalbox settings")
+        kit.command("/signalbox settings kudos")
         kit.tickets.add("OPS-1")
         die(kit)
         kit.command("deadletters")
@@ -97,6 +113,8 @@ class TestCore(Conformance):
             "a click on Show": lambda kit: kit.click("Show"),
             "a click on Replay": lambda kit: kit.click("Replay"),
             "the Home tab": lambda kit: kit.event("slack.home", said_by("U1"), subject="D1"),
+            "a choice of a plugin": lambda kit: kit.choose("Choose a plugin", "kudos"),
+            "a change of settings": lambda kit: kit.submit({"greeting": "Moin"}),
             "a mention": lambda kit: mention_bot(kit, "<@UBOT> hello"),
         }
 

@@ -57,7 +57,8 @@ def test_a_secrets_file_lies_over_all_and_loses_its_last_line_end(toml: Path, tm
 
 
 @pytest.mark.parametrize(
-    ("ecosystem", "own"), [("SLACK_API_URL", "SLACK__API_URL"), ("JIRA_URL", "JIRA__URL")]
+    ("ecosystem", "own"),
+    [("SLACK_API_URL", "SLACK__API_URL"), ("JIRA_URL", "JIRA__URL"), ("SLACK_CLIENT_ID", "SLACK__CLIENT_ID")],
 )
 def test_our_own_name_lies_over_the_ecosystems(toml: Path, ecosystem: str, own: str) -> None:
     loaded = load(toml, **{ecosystem: "http://theirs", f"SIGNALBOX_{own}": "http://ours"})
