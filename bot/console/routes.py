@@ -90,6 +90,10 @@ class Console:
         }
         return _TEMPLATES.TemplateResponse(request, template, shown)
 
+    def plain(self, request: Request, template: str, status: int, **shown: Any) -> Response:
+        """A page that asks for no session."""
+        return _TEMPLATES.TemplateResponse(request, template, shown, status_code=status)
+
     def sent_by(self, request: Request, token: str) -> Session:
         """The session whose form this is."""
         session = self.session(request)
@@ -200,11 +204,12 @@ def _add_plugins(router: APIRouter, console: Console) -> None:
     @router.get("/plugins")
     def plugins(request: Request) -> Response:
         console.session(request)
+        kernel.overrides.refresh()
         shown = {
             "report": kernel.registry.report,
             "resting": kernel.pauses.all(),
             "off": {name: off.words for name, off in kernel.switches.all().items()},
-            "details": [_detail(plugin) for plugin in kernel.registry.plugins.values()],
+            "details": [_detail(plugin, kernel) for plugin in kernel.registry.plugins.values()],
         }
         return console.show(request, "plugins.html", "plugins", **shown)
 
@@ -243,6 +248,7 @@ def _plugin_pages(kernel: Kernel) -> list[tuple[str, str]]:
 
 
 def _page(kernel: Kernel, name: str) -> Page:
+    kernel.overrides.refresh()
     plugin = kernel.registry.plugins.get(name)
     if plugin is None or not plugin.page_title:
         raise HTTPException(404, f"The plugin {name!r} has no page here.")
@@ -260,18 +266,12 @@ def _page(kernel: Kernel, name: str) -> Page:
         ) from exc
 
 
-def _detail(plugin: Plugin[Any]) -> dict[str, Any]:
+def _detail(plugin: Plugin[Any], kernel: Kernel) -> dict[str, Any]:
     config = plugin.config.model_dump(mode="json")
-    given = plugin.config.model_fields_set
     return {
         "name": plugin.name,
         "settings": [
-            (
-                name,
-                config[name],
-                "signalbox.toml or environment" if name in given else "default",
-                field.description,
-            )
+            (name, config[name], kernel.overrides.origin(plugin.name, name), field.description)
             for name, field in type(plugin.config).model_fields.items()
         ],
         "handlers": [

@@ -22,7 +22,7 @@ from bot.core.memory import Documents
 COOKIE = "signalbox_session"
 SESSION_SECONDS = 12 * 3600
 LINK_LIFETIME = timedelta(minutes=10)
-_OWNER = "signalbox.console"  # no plugin's name has a dot
+_SIGN_IN = "signalbox.console"  # owns its documents; no plugin's name has a dot
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +38,15 @@ class Session:
 
 
 class Links:
-    """Links that work once and not for long; only their digests are stored."""
+    """Links that work once and not for long; only their digests are stored.
 
-    def __init__(self, db: Database, clock: Callable[[], datetime] = utc_now) -> None:
-        self._documents = Documents(db, _OWNER, clock)
+    One that was made for a purpose is good for no other.
+    """
+
+    def __init__(
+        self, db: Database, clock: Callable[[], datetime] = utc_now, purpose: str = _SIGN_IN
+    ) -> None:
+        self._documents = Documents(db, purpose, clock)
         self._clock = clock
 
     def make(self, user: str = "admin") -> str:

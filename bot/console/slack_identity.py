@@ -12,19 +12,17 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-import structlog
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
 from bot.core.errors import Refused
 from bot.core.settings import Settings
+from bot.slack import asking
 
 STATE_COOKIE = "signalbox_sign_in"
 STATE_SECONDS = 600
 DONE = "/sign-in/slack/done"
 _SLACK = "https://slack.com/"
 _SCOPES = ("openid", "profile")
-_TIMEOUT_SECONDS = 10
-log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +34,7 @@ class Request:
 
 
 class SlackIdentity:
-    """Needs slack.client_id, slack.client_secret, slack.bot_token, web.public_url and the secret key."""
+    """Needs slack.client_id and client_secret, bot_token or home_team, web.public_url and the secret key."""
 
     def __init__(self, settings: Settings, key: bytes) -> None:
         self._slack = settings.slack
@@ -47,7 +45,7 @@ class SlackIdentity:
     def of(cls, settings: Settings) -> SlackIdentity | None:
         """None when it is not set up."""
         slack, key = settings.slack, settings.secret_key
-        if not (key and slack.client_id and slack.client_secret and slack.bot_token):
+        if not (key and slack.client_id and slack.client_secret and (slack.bot_token or slack.home_team)):
             return None
         return cls(settings, key.get_secret_value().encode()) if settings.web.public_url else None
 
@@ -60,7 +58,7 @@ class SlackIdentity:
             client_id=quote(self._slack.client_id, safe=""),
             redirect_uri=quote(self._redirect, safe=""),
             scopes=_SCOPES,
-            authorization_url=f"{self._site()}openid/connect/authorize",
+            authorization_url=f"{asking.site(self._slack)}openid/connect/authorize",
         )
         return Request(generator.generate(state), self._states.dumps(state))
 
@@ -71,17 +69,8 @@ class SlackIdentity:
             Refused: it was not this browser that asked, Slack refuses, or the person is of another workspace.
         """
         self._asked_here(cookie, state)
-        from slack_sdk.errors import SlackApiError, SlackClientError  # noqa: PLC0415
-
-        try:
-            found, ours = self._identity(code), self._workspace()
-        except SlackApiError as exc:
-            error = exc.response.get("error") if isinstance(exc.response.data, dict) else "no answer"
-            log.warning("console.slack_refused", error=error)
-            raise Refused(f"Slack refused this sign-in ({error}); please try again.") from exc
-        except (SlackClientError, OSError) as exc:
-            log.warning("console.slack_away", error=str(exc))
-            raise Refused("Slack can't be reached right now; please try again.") from exc
+        with asking.refusing("sign-in"):
+            found, ours = self._identity(code), self._slack.home_team or asking.team_of(self._slack)
         if not ours or found.get(f"{_SLACK}team_id") != ours:
             raise Refused("You are signed in to another Slack workspace than the one of this Signalbox.")
         return str(found[f"{_SLACK}user_id"])
@@ -96,25 +85,12 @@ class SlackIdentity:
 
     def _identity(self, code: str) -> dict[str, Any]:
         secret = self._slack.client_secret
-        answer = self._client().openid_connect_token(
+        answer = asking.client(self._slack).openid_connect_token(
             client_id=self._slack.client_id,
             client_secret=secret.get_secret_value() if secret else "",
             code=code,
             redirect_uri=self._redirect,
             grant_type="authorization_code",
         )
-        told = self._client(answer["access_token"]).openid_connect_userInfo()
+        told = asking.client(self._slack, answer["access_token"]).openid_connect_userInfo()
         return dict(told.data) if isinstance(told.data, dict) else {}
-
-    def _workspace(self) -> str:
-        token = self._slack.bot_token
-        return str(self._client(token.get_secret_value() if token else "").auth_test()["team_id"])
-
-    def _client(self, token: str | None = None) -> Any:
-        from slack_sdk import WebClient  # noqa: PLC0415
-
-        return WebClient(token, base_url=self._slack.api_url, timeout=_TIMEOUT_SECONDS)
-
-    def _site(self) -> str:
-        """Where people sign in, beside the API."""
-        return self._slack.api_url.removesuffix("/").removesuffix("api")

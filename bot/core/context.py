@@ -57,6 +57,7 @@ class Context:
         self.inbox = kernel.inbox
         self.pauses = kernel.pauses
         self.switches = kernel.switches
+        self.overrides = kernel.overrides
         self.permissions = kernel.permissions
         self.settings = kernel.settings
         self.records = Records(kernel.db, handler.plugin, event.id, kernel.clock)

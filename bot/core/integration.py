@@ -13,6 +13,7 @@ from typing import Any, Literal, Protocol
 
 from bot.core.errors import Permanent
 from bot.core.events import Delivery, NewEvent, Payload
+from bot.core.installations import Installations
 from bot.core.messages import Message
 from bot.core.settings import Settings
 from bot.core.stored_messages import StoredMessages
@@ -62,6 +63,8 @@ class Services:
     clock: Callable[[], datetime]
     port: Callable[[PortName], Any] = _no_port
     """Another adapter's port, built on first use; for executors that act through one."""
+    installations: Installations | None = None
+    """Workspaces that the chat app is installed in besides the one of the settings."""
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,9 @@ from bot.core.errors import ConfigError, Permanent
 from bot.core.events import utc_now
 from bot.core.executors import Executor, load_executors
 from bot.core.inbox import DueRun, Inbox
+from bot.core.installations import Installations
 from bot.core.integration import Integration, PortName, Services, Source
+from bot.core.overrides import Overrides
 from bot.core.pauses import Pauses
 from bot.core.permissions import Permissions
 from bot.core.ports import Alerts, Chat, Gateway, Metrics, Tickets
@@ -27,6 +29,7 @@ from bot.core.registry import Registry, load_plugins
 from bot.core.schedule_source import ScheduleSource
 from bot.core.service_ledger import ServiceLedger
 from bot.core.settings import Settings
+from bot.core.settings_loader import plugin_variables
 from bot.core.steps import Steps
 from bot.core.stored_messages import StoredMessages
 from bot.core.switches import Switches
@@ -70,10 +73,15 @@ class Kernel:
         self.backups = BackupState(db, self.ledger, clock)
         self.pauses = Pauses(db, clock)
         self.switches = Switches(db, self.audit, clock)
+        self.overrides = Overrides(db, self.audit, registry, plugin_variables(), clock)
         self.messages = StoredMessages(db, clock)
-        self.buttons = Buttons(db, _button_key(settings), clock)
+        key = _secret_key(settings)
+        self.buttons = Buttons(db, key, clock)
+        self.installations = Installations(db, self.audit, key, clock)
         self.permissions = Permissions(settings.roles, self._groups_of)
-        self._services = Services(settings, self.messages, self.buttons.present, clock, self.port)
+        self._services = Services(
+            settings, self.messages, self.buttons.present, clock, self.port, self.installations
+        )
         connected = (connect(self._services) for connect in connects)
         self.integrations = {found.name: found for found in connected}
         _refuse_rivals(self.integrations.values())
@@ -187,7 +195,7 @@ def _load(entry: EntryPoint) -> Callable[[Services], Integration]:
         ) from exc
 
 
-def _button_key(settings: Settings) -> bytes:
+def _secret_key(settings: Settings) -> bytes:
     if settings.secret_key is None:
         raise ConfigError(
             "SIGNALBOX_SECRET_KEY is not set. Expected: at least 32 random characters, the same on every "

@@ -19,6 +19,8 @@ from bot.core.settings import Settings
 _SECRET_KEY = re.compile(r"token|secret|password|authorization|cookie|api_key|signature", re.IGNORECASE)
 # People's addresses come along in tickets, and in the errors that quote them.
 _ADDRESS = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+# Those of other workspaces come while the process runs, so that nobody could name them when it started.
+_SLACK_TOKEN = re.compile(r"\bx(?:ox[a-z](?:\.xox[a-z])?|app)-[\w-]+")
 _PASSWORD = re.compile(r"://[^/@:]*:([^/@]+)@")
 _SHORTEST_SECRET = 6
 _OURS = {"exception", "timestamp", "level"}
@@ -62,6 +64,7 @@ def configure_logs(settings: Settings, secrets: Iterable[str] = ()) -> None:
         "httpx2",
         "httpcore2",
         "slack_bolt",
+        "slack_sdk",
         "alembic",
         "urllib3",
         "celery.beat",
@@ -85,6 +88,7 @@ def _mask(secrets: frozenset[str]) -> Processor:
         if isinstance(value, str):
             for secret in secrets:
                 value = value.replace(secret, MASK)
+            value = _SLACK_TOKEN.sub(MASK, value) if "xox" in value or "xapp-" in value else value
             return _ADDRESS.sub(MASK, value) if "@" in value else value
         if isinstance(value, dict):
             return {k: MASK if _SECRET_KEY.search(str(k)) else mask(v) for k, v in value.items()}

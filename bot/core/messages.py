@@ -6,6 +6,7 @@ escapes what it is given, so untrusted text can't become a mention, a link or a 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Annotated, Any, Literal
@@ -67,7 +68,11 @@ def is_web(url: str) -> bool:
 
 
 def mention(user_id: str) -> Markup:
-    return Markup(mrkdwn=f"<@{user_id}>" if user_id.isalnum() else escape(user_id))
+    """A person of another workspace is `TEAM/USER`, which the chat shows as a name to all others."""
+    return Markup(mrkdwn=f"<@{user_id}>" if _USER.fullmatch(user_id) else escape(user_id))
+
+
+_USER = re.compile(r"(?:[TE][A-Z0-9]+/)?[A-Za-z0-9]+")
 
 
 class Confirm(_Part):

@@ -11,7 +11,8 @@ from bot.core.settings import Role
 class Permissions:
     """Args:
     roles: role name to members and permissions.
-    groups_of: handles of the user groups a person belongs to; asked only when a role names one.
+    groups_of: handles of the user groups a person belongs to, `TEAM/HANDLE` for those of another
+        workspace; asked only when a role names one.
     """
 
     def __init__(self, roles: Mapping[str, Role], groups_of: Callable[[str], frozenset[str]]) -> None:
@@ -40,9 +41,13 @@ class Permissions:
         raise Refused(f"You may not {what}: it needs the permission {permission!r}; {fix}.")
 
     def _is_member(self, user_id: str, role: Role) -> bool:
-        if user_id in role.members or "*" in role.members:
+        """People of another workspace, `TEAM/USER`, are meant only where that is named: `TEAM/@oncall`."""
+        team, slash, _ = user_id.rpartition("/")
+        of_team = team + slash
+        if user_id in role.members or f"{of_team}*" in role.members:
             return True
-        handles = {member[1:] for member in role.members if member.startswith("@")}
+        sign = f"{of_team}@"
+        handles = {of_team + member.removeprefix(sign) for member in role.members if member.startswith(sign)}
         return bool(handles) and bool(handles & self._groups_of(user_id))
 
 

@@ -45,6 +45,7 @@ from bot.core.tables import (
     records,
     runs,
     service_records,
+    slack_installations,
     steps,
 )
 
@@ -62,6 +63,7 @@ _TABLES: Mapping[Table, tuple[str, ...]] = {
     buttons: ("label", "args", "claim_group"),
     claims: ("claim_group", "user_id", "label", "outcome"),
     service_records: ("key", "body"),
+    slack_installations: ("installed_by",),
 }
 _AUDITED = ("actor", "subject", "before", "after")
 # A row that is about the erased subject itself keeps its single words (labels, bands) and loses its prose.

@@ -93,9 +93,10 @@ class Runner:
         return RunResult("postponed", lease.handler, plugin, error=error)
 
     def _work(self, lease: Lease) -> tuple[Outcome, str]:
-        handler = self._kernel.registry.handler(lease.handler)
         context: Context | None = None
         try:
+            self._kernel.overrides.refresh()
+            handler = self._kernel.registry.handler(lease.handler)
             if handler is None:
                 raise Permanent(
                     f"No loaded plugin has the handler {lease.handler!r}. Enable the plugin, then replay."
@@ -110,7 +111,9 @@ class Runner:
         except self._overdue:
             return self._failed(lease, context, self._interrupted(lease))
         except Exception as exc:  # noqa: BLE001  # the one place where any fault of a handler becomes an outcome
-            return self._failed(lease, context, exc)
+            # Within a query it comes wrapped in the database library's own error.
+            cut_off = isinstance(getattr(exc, "orig", None), self._overdue)
+            return self._failed(lease, context, self._interrupted(lease) if cut_off else exc)
         self._wake(self._kernel.inbox.done(lease))
         return "done", ""
 

@@ -22,6 +22,12 @@ class SlackSettings(_Section):
     command: str = Field("/signalbox", description="The slash command.")
     client_id: str = Field("", description="Client id of the app: people sign in to the console with Slack.")
     client_secret: SecretStr | None = Field(None, description="Client secret of the app.")
+    home_team: str = Field(
+        "",
+        pattern=r"^([TE][A-Z0-9]+)?$",
+        description="Team id (T…) of the workspace that names such as #support mean and bot_token is for. "
+        "With it the app can be installed in other workspaces too: docs/slack.md.",
+    )
 
 
 class JiraSettings(_Section):
@@ -154,7 +160,9 @@ class WebhookSecrets(_Section):
 
 
 class Role(_Section):
-    """Who holds a role and what it allows. Members: user ids, or @handles of Slack user groups."""
+    """Who holds a role and what it allows. Members: user ids, or @handles of Slack user groups; those of
+    another workspace than the home one as TEAM/USER, TEAM/@handle, TEAM/*.
+    """
 
     members: tuple[str, ...] = Field((), description="User ids, @usergroup handles, or * for everybody.")
     permissions: tuple[str, ...] = Field((), description='Permissions; a trailing ".*" covers all below.')
@@ -386,7 +394,8 @@ class Settings(_Section):
     redis_url: str = Field("", repr=False, description="Redis URL; empty: an embedded Redis server.")
     secret_key: SecretStr | None = Field(
         None,
-        description="Key that button ids are derived from; embedded: made and kept in the data directory.",
+        description="Key that button ids are derived from and tokens of further Slack workspaces are sealed "
+        "with; embedded: made and kept in the data directory.",
     )
     environment: Literal["embedded", "production"] = Field(
         "embedded", description="production: nothing is played by the sandbox."

@@ -201,6 +201,20 @@ api_tokens = Table(
     Column("used_at", Instant),
 )
 
+# Tokens are sealed (bot/core/sealing.py) with a key that is not in the database.
+slack_installations = Table(
+    "slack_installations",
+    metadata,
+    Column("team", Words(40), primary_key=True),
+    Column("name", Words(120), nullable=False),
+    Column("enterprise", Words(40), nullable=False),
+    Column("bot_user", Words(40), nullable=False),
+    Column("scopes", LongWords, nullable=False),
+    Column("token", LargeBinary, nullable=False),
+    Column("installed_by", Words(120), nullable=False),
+    Column("installed_at", Instant, nullable=False),
+)
+
 buttons = Table(
     "buttons",
     metadata,

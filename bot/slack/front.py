@@ -30,6 +30,7 @@ from bot.core.registry import Registry
 from bot.core.settings import SlackSettings
 from bot.slack.normalise import Say, normalise
 from bot.slack.notices import Notices
+from bot.slack.teams import Teams
 from bot.webhooks import signatures
 from bot.webhooks.body import read_limited
 from bot.webhooks.limits import DoorLimits
@@ -40,8 +41,10 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 MAX_BODY = 1_000_000
 NOT_TAKEN = "Signalbox can't take this right now: nothing was run. Please try again in a minute."
-
-
+NOT_INSTALLED = (
+    "Signalbox is not installed in this workspace, or was removed from it: nothing was run. "
+    "Please ask whoever runs Signalbox to install it here."
+)
 TOO_FAST = "That was more than Signalbox takes from one person: nothing was run. Please wait {seconds} s."
 _PRESSED = {"slack.command", "slack.action", "slack.view", "slack.shortcut"}
 _ANSWERED_BY_URL = {"block_actions", "message_action"}
@@ -51,6 +54,7 @@ _ANSWERED_BY_URL = {"block_actions", "message_action"}
 class SlackFront:
     """Args:
     intake: built when the process starts to serve, hence a function.
+    teams: tells workspaces apart; None: there is one.
     """
 
     def __init__(
@@ -60,6 +64,7 @@ class SlackFront:
         intake: Callable[[], Intake],
         clock: Callable[[], datetime],
         limits: DoorLimits | None = None,
+        teams: Teams | None = None,
     ) -> None:
         self._settings = settings
         self._clock = clock
@@ -73,7 +78,7 @@ class SlackFront:
             attaching_function_token_enabled=False,
             authorize=_authorize,
         )
-        self._app.use(_CatchAll(registry, intake, self._notices, limits))
+        self._app.use(_CatchAll(registry, intake, self._notices, limits, teams))
 
     def routes(self) -> list[Route]:
         return [Route("/slack/events", self._receive, methods=["POST"])]
@@ -138,7 +143,9 @@ class _CatchAll(AsyncMiddleware):
         intake: Callable[[], Intake],
         notices: Notices,
         limits: DoorLimits | None,
+        teams: Teams | None,
     ) -> None:
+        self._teams = teams
         self._limits = limits
         self._registry = registry
         self._intake = intake
@@ -152,7 +159,12 @@ class _CatchAll(AsyncMiddleware):
         next: Callable[[], Awaitable[BoltResponse]],  # noqa: ARG002
     ) -> BoltResponse:
         try:
-            wanted = normalise(req.body, self._registry)
+            team = await self._team(req)
+            if isinstance(team, BoltResponse):
+                return team
+            wanted = normalise(req.body, self._registry, team)
+        except Transient as exc:
+            return self._not_stored(exc, req.body)
         except BadDelivery as exc:
             log.warning("delivery.refused", source="slack", status=400, error=str(exc))
             return BoltResponse(status=400, body="")
@@ -163,17 +175,37 @@ class _CatchAll(AsyncMiddleware):
             return self._say(TOO_FAST.format(seconds=wait), req.body)
         return await self._store(wanted, req.body)
 
+    async def _team(self, req: AsyncBoltRequest) -> str | BoltResponse:
+        """What qualifies the ids of a request, or the answer where nothing else is to be done."""
+        named: object = req.context.team_id
+        team = named if isinstance(named, str) else ""
+        if self._teams is None:
+            return ""
+        if await self._teams.removed(req.body, team):
+            return BoltResponse(status=200, body="")
+        prefix = await self._teams.prefix(team)
+        if prefix is None:
+            metrics.INBOX_RECEIVED.labels("slack", "refused").inc()
+            log.warning(
+                "delivery.refused", source="slack", status=200, team=team, error="not installed there"
+            )
+            return self._say(NOT_INSTALLED, req.body)
+        return prefix
+
     async def _store(self, event: NewEvent, body: Mapping[str, Any]) -> BoltResponse:
         try:
             receipt = await self._intake().accept(event)
         except Transient as exc:
-            log.error("delivery.not_stored", source="slack", kind=event.kind, error=str(exc))
-            if body.get("type") == "event_callback":
-                return BoltResponse(status=503, body="")  # Slack sends it again
-            return self._say(NOT_TAKEN, body)
+            return self._not_stored(exc, body)
         outcome = "duplicate" if receipt.duplicate else "accepted"
         metrics.INBOX_RECEIVED.labels("slack", outcome).inc()
         return BoltResponse(status=200, body="")
+
+    def _not_stored(self, exc: Transient, body: Mapping[str, Any]) -> BoltResponse:
+        log.error("delivery.not_stored", source="slack", error=str(exc))
+        if body.get("type") == "event_callback":
+            return BoltResponse(status=503, body="")  # Slack sends it again
+        return self._say(NOT_TAKEN, body)
 
     def _say(self, text: str, body: Mapping[str, Any]) -> BoltResponse:
         if text and body.get("type") in _ANSWERED_BY_URL:

@@ -25,6 +25,7 @@ from bot.core.events import (
 )
 from bot.core.messages import escape
 from bot.core.registry import Registry
+from bot.slack import ids
 from bot.slack.plain import plain
 
 Json = Mapping[str, Any]
@@ -40,9 +41,17 @@ class Say:
 Normalised = NewEvent | Say
 
 
-def normalise(body: Json, registry: Registry) -> Normalised:
-    """What a verified Slack payload asks for (docs.slack.dev, payload reference)."""
+def normalise(body: Json, registry: Registry, team: str = "") -> Normalised:
+    """What a verified Slack payload asks for (docs.slack.dev, payload reference).
+
+    Args:
+        body: as Slack sent it.
+        registry: says what is wanted of it.
+        team: of another workspace than the home one, whose ids are told apart by it.
+    """
     try:
+        if team:
+            body = ids.entered(body, team)
         if "command" in body:
             return _command(body, registry)
         match body.get("type"):
@@ -56,7 +65,7 @@ def normalise(body: Json, registry: Registry) -> Normalised:
                 return _shortcut(body, registry)
             case _:
                 return Say()
-    except (KeyError, IndexError, TypeError, AttributeError, ValueError) as exc:
+    except (KeyError, IndexError, TypeError, AttributeError, ValueError, RecursionError) as exc:
         raise BadDelivery(f"Slack's payload lacks what its type promises: {exc!r}.") from exc
 
 
@@ -132,10 +141,11 @@ def _reaction(body: Json, event: Json, registry: Registry) -> Normalised:
 
 
 def _links(body: Json, event: Json, registry: Registry) -> Normalised:
-    """Not while somebody still writes, and not where other companies read along."""
+    """Not while somebody still writes, and not where others than the home workspace read along."""
     kind = "slack.links"
     is_posted = event.get("source", "conversations_history") == "conversations_history"
-    if not is_posted or body.get("is_ext_shared_channel") or not registry.handlers_for(kind):
+    is_abroad = body.get("is_ext_shared_channel") or ids.split(event["channel"])[0]
+    if not is_posted or is_abroad or not registry.handlers_for(kind):
         return Say()
     payload = SharedLinks(
         urls=tuple(dict.fromkeys(str(link["url"]) for link in event["links"])),

@@ -12,11 +12,13 @@ from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
 from bot.console.routes import STATIC, console_router
+from bot.console.slack_install import install_router
 from bot.core.group_commit import GroupCommit
 from bot.core.intake import Intake
 from bot.core.kernel import Kernel
 from bot.queue import CeleryQueue
 from bot.slack.front import SlackFront
+from bot.slack.teams import Teams
 from bot.web import errors
 from bot.web.api import api_router
 from bot.web.auth import Auth
@@ -41,7 +43,9 @@ def build_web(kernel: Kernel, queue: CeleryQueue) -> FastAPI:
     commit = GroupCommit(kernel.inbox, max_waiting=kernel.settings.limits.waiting)
     limits = DoorLimits(kernel.settings.limits)
     intake = Intake(commit, kernel.registry, queue.enqueue)
-    front = SlackFront(kernel.settings.slack, kernel.registry, lambda: intake, kernel.clock, limits)
+    slack = kernel.settings.slack
+    teams = Teams(slack.home_team, kernel.installations)
+    front = SlackFront(slack, kernel.registry, lambda: intake, kernel.clock, limits, teams)
     backlog = Backlog(kernel.inbox, kernel.settings.limits.backlog)
     webhooks = Webhooks(kernel.sources, lambda: intake, kernel.clock, limits, backlog)
     nlp = Nlp(kernel.settings.nlp)
@@ -74,6 +78,7 @@ def build_web(kernel: Kernel, queue: CeleryQueue) -> FastAPI:
     app.include_router(nlp_router(nlp, auth), responses=asked)
     app.include_router(churn_router(churn, auth), responses=asked)
     app.include_router(console_router(kernel))
+    app.include_router(install_router(kernel))
     app.mount("/static", StaticFiles(directory=STATIC))
     _include_plugins(app, kernel, auth)
     app.add_middleware(BodyLimit)

@@ -14,4 +14,5 @@ def connect(services: Services) -> Integration:
 
         return SlackChat.connect(services)
 
-    return Integration("slack", (SlackSource(),), "chat", port if settings.slack.bot_token else None)
+    is_set_up = settings.slack.bot_token or settings.slack.home_team
+    return Integration("slack", (SlackSource(),), "chat", port if is_set_up else None)

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import structlog
-from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 from slack_sdk.webhook import WebhookClient
 
@@ -17,15 +16,16 @@ from bot.core.integration import Services
 from bot.core.messages import Message, MessageRef, Modal, Priority, escape
 from bot.core.ports import Health, Said, idempotent
 from bot.core.stored_messages import POSTING, StoredMessage
+from bot.slack import ids
+from bot.slack.scopes import SCOPES
 from bot.slack.urls import is_slack_url
-from integrations.slack.budget import Budget
-from integrations.slack.directory import Directory
+from integrations.slack.addressing import addressed
 from integrations.slack.errors import error_of, translated
 from integrations.slack.renderer import Rendered, render, render_modal
-from integrations.slack.scopes import SCOPES
+from integrations.slack.workspace import TIMEOUT_SECONDS, Place
+from integrations.slack.workspaces import Workspaces
 
 log = structlog.get_logger()
-TIMEOUT_SECONDS = 10
 METADATA = "signalbox"
 _GONE = {"message_not_found", "cant_update_message", "edit_window_closed"}
 _NOWHERE = {"thread_not_found", "message_not_found", "channel_not_found"}
@@ -42,34 +42,23 @@ _UPLOAD = "files.getUploadURLExternal"
 
 
 class SlackChat:
-    def __init__(self, client: WebClient, budget: Budget, services: Services) -> None:
-        self._client = client
-        self._budget = budget
+    def __init__(self, workspaces: Workspaces, services: Services) -> None:
+        self._workspaces = workspaces
+        self._settings = services.settings.slack
         self._messages = services.messages
         self._present = services.present
-        self._directory = Directory(self._call)
 
     @classmethod
     def connect(cls, services: Services) -> SlackChat:
-        settings = services.settings
-        token = settings.slack.bot_token
-        if token is None:
-            raise Permanent("SLACK_BOT_TOKEN is not set.")
-        client = WebClient(
-            token.get_secret_value(),
-            base_url=settings.slack.api_url,
-            timeout=TIMEOUT_SECONDS,
-            retry_handlers=[],  # the library would post again after a cut connection; steps reconcile instead
-        )
-        workspace = hashlib.sha256(token.get_secret_value().encode()).hexdigest()[:12]
-        return cls(client, Budget(settings.redis_url, workspace), services)
+        return cls(Workspaces(services.settings, services.installations), services)
 
     # -- messages that live ------------------------------------------------------------------------
 
     def upsert(
         self, *, channel: str, key: str, message: Message, step_key: str, thread: MessageRef | None = None
     ) -> MessageRef:
-        self._messages.want(key, self._directory.channel_id(channel), message, thread.ts if thread else None)
+        place = self._workspaces.channel(channel)
+        self._messages.want(key, place.id, message, thread.ts if thread else None)
         return self._send_newest(key, step_key)
 
     def reconcile_upsert(
@@ -80,7 +69,7 @@ class SlackChat:
         stored = self._messages.by_key(key)
         if stored is None or stored.ts is not None:
             return None
-        found = self._find(self._directory.channel_id(channel), "key", key, thread.ts if thread else None)
+        found = self._find(self._workspaces.channel(channel), "key", key, thread.ts if thread else None)
         if found is not None:
             self._messages.sent(key, found.channel, found.ts, "", stored.wanted_at)
             self._messages.touch(key)
@@ -142,7 +131,7 @@ class SlackChat:
                 return
             ref = first
         else:
-            found = self._update(stored.channel, stored.ts, rendered, priority)
+            found = self._update(self._workspaces.place(stored.channel), stored.ts, rendered, priority)
             if found is None:
                 self._messages.lost(stored.key)
                 return
@@ -153,15 +142,16 @@ class SlackChat:
         self, stored: StoredMessage, rendered: Rendered, step_key: str, priority: Priority
     ) -> MessageRef | None:
         """Post it; None when an earlier post, of another event maybe, turned out to stand there already."""
+        place = self._workspaces.place(stored.channel)
         if stored.sent_hash == POSTING:
-            found = self._find(stored.channel, "key", stored.key, stored.thread_ts)
+            found = self._find(place, "key", stored.key, stored.thread_ts)
             if found is not None:
                 self._messages.sent(stored.key, found.channel, found.ts, "", stored.wanted_at)
                 self._messages.touch(stored.key)
                 return None
         self._messages.posting(stored.key)
         try:
-            return self._post(stored.channel, rendered, step_key, stored.key, priority, stored.thread_ts)
+            return self._post(place, rendered, step_key, stored.key, priority, stored.thread_ts)
         except (Throttled, Permanent):
             self._messages.not_posted(stored.key)
             raise
@@ -172,16 +162,15 @@ class SlackChat:
         self, *, channel: str, message: Message, step_key: str, thread: MessageRef | None = None
     ) -> MessageRef:
         rendered = render(self._present(message), new_id()[-8:])
-        channel_id = self._directory.channel_id(channel)
-        return self._post(channel_id, rendered, step_key, "", message.priority, thread.ts if thread else None)
+        place = self._workspaces.channel(channel)
+        return self._post(place, rendered, step_key, "", message.priority, thread.ts if thread else None)
 
     def reconcile_post(
         self, *, channel: str, message: Message, step_key: str, thread: MessageRef | None = None
     ) -> MessageRef | None:
         del message
-        return self._find(
-            self._directory.channel_id(channel), "step_key", step_key, thread.ts if thread else None
-        )
+        place = self._workspaces.channel(channel)
+        return self._find(place, "step_key", step_key, thread.ts if thread else None)
 
     def reply(self, *, to: ReplyTo, message: Message, step_key: str, public: bool = False) -> bool:
         del step_key
@@ -198,28 +187,30 @@ class SlackChat:
 
     def _reply(self, to: ReplyTo, message: Message, *, public: bool, replace: bool) -> bool:
         rendered = render(self._present(message), new_id()[-8:], uploads=False)
-        if to.response_url and self._respond(to.response_url, rendered, public=public, replace=replace):
+        place = self._workspaces.place(to.channel or to.user)
+        content = _content(rendered, place.team)
+        if to.response_url and self._respond(to.response_url, content, public=public, replace=replace):
             return True
         direct = to.channel in {"", to.user}  # no channel, e.g. after a form: only they read it there
         method = "chat.postMessage" if public or direct else "chat.postEphemeral"
-        arguments: dict[str, Any] = {"channel": to.channel or to.user, **_content(rendered)}
+        arguments: dict[str, Any] = {"channel": place.name, **content}
         if method == "chat.postEphemeral":
-            arguments["user"] = to.user
+            arguments["user"] = ids.split(to.user)[1]
         if to.thread_ts and not direct:
             arguments["thread_ts"] = to.thread_ts
-        self._call(method, priority="high", **arguments)
+        place.workspace.call(method, priority="high", **arguments)
         return True
 
-    def _respond(self, url: str, rendered: Rendered, *, public: bool, replace: bool) -> bool:
+    def _respond(self, url: str, content: dict[str, Any], *, public: bool, replace: bool) -> bool:
         """Answer through the response URL; False once it is used up or too old."""
-        if not is_slack_url(url, self._client.base_url):
+        if not is_slack_url(url, self._settings.api_url):
             raise Permanent("The response URL does not belong to Slack; nothing was sent to it.")
         with translated("response_url"):
             response = WebhookClient(url, timeout=TIMEOUT_SECONDS, retry_handlers=[]).send_dict(
                 {
                     "response_type": "in_channel" if public else "ephemeral",
                     "replace_original": replace,
-                    **_content(rendered),
+                    **content,
                 }
             )
         if response.status_code == 429 or response.status_code >= 500:
@@ -228,22 +219,25 @@ class SlackChat:
 
     def open_modal(self, *, trigger_id: str, modal: Modal, step_key: str) -> None:
         del step_key
-        self._call(
-            "views.open", priority="high", trigger_id=trigger_id, view=render_modal(modal, new_id()[-8:])
-        )
+        team, trigger = ids.split(trigger_id)
+        view = addressed(render_modal(modal, new_id()[-8:]), team)
+        self._workspaces.of(team).call("views.open", priority="high", trigger_id=trigger, view=view)
 
     @idempotent
     def publish_home(self, *, user: str, message: Message, step_key: str) -> None:
         del step_key
-        view = {"type": "home", "blocks": render(message, new_id()[-8:], uploads=False).blocks}
-        self._call("views.publish", priority="high", user_id=user, view=view)
+        place = self._workspaces.place(user)
+        blocks = addressed(render(message, new_id()[-8:], uploads=False).blocks, place.team)
+        view = {"type": "home", "blocks": blocks}
+        place.workspace.call("views.publish", priority="high", user_id=place.name, view=view)
 
     @idempotent
     def unfurl(self, *, ref: MessageRef, cards: Mapping[str, Message], step_key: str) -> bool:
         del step_key
-        shown = {url: {"blocks": _card(card)} for url, card in cards.items()}
+        place = self._workspaces.place(ref.channel)
+        shown = {url: {"blocks": addressed(_card(card), place.team)} for url, card in cards.items()}
         try:
-            self._call("chat.unfurl", channel=ref.channel, ts=ref.ts, unfurls=shown)
+            place.workspace.call("chat.unfurl", channel=place.name, ts=ref.ts, unfurls=shown)
         except Permanent as exc:
             if isinstance(exc.__cause__, SlackApiError) and error_of(exc.__cause__) in _NOT_UNFURLED:
                 log.info("links.not_unfurled", channel=ref.channel, error=error_of(exc.__cause__))
@@ -261,10 +255,11 @@ class SlackChat:
         step_key: str,
         thread: MessageRef | None = None,
     ) -> str:
-        self._budget.take(_UPLOAD)
+        place = self._workspaces.channel(channel)
+        place.workspace.budget.take(_UPLOAD)
         with translated("files.upload"):
-            answer = self._client.files_upload_v2(
-                channel=self._directory.channel_id(channel),
+            answer = place.workspace.client.files_upload_v2(
+                channel=place.name,
                 filename=_findable(filename, step_key),
                 content=content,
                 title=title,
@@ -285,7 +280,7 @@ class SlackChat:
         """Look where it should stand; what was sent and never shared is thrown away by Slack."""
         del content, title
         wanted = _findable(filename, step_key)
-        for message in self._recent(self._directory.channel_id(channel), thread.ts if thread else None):
+        for message in self._recent(self._workspaces.channel(channel), thread.ts if thread else None):
             for file in message.get("files") or ():
                 if file.get("name") == wanted:
                     return str(file["id"])
@@ -294,15 +289,19 @@ class SlackChat:
     # -- reading -----------------------------------------------------------------------------------
 
     def permalink(self, ref: MessageRef) -> str:
-        answer = self._call("chat.getPermalink", priority="high", channel=ref.channel, message_ts=ref.ts)
+        place = self._workspaces.place(ref.channel)
+        answer = place.workspace.call(
+            "chat.getPermalink", priority="high", channel=place.name, message_ts=ref.ts
+        )
         return str(answer["permalink"])
 
     def read(self, ref: MessageRef) -> Said | None:
         """`ts` may be a reply's: Slack then answers with its thread, or with the reply alone."""
+        place = self._workspaces.place(ref.channel)
         try:
-            answer = self._call(
+            answer = place.workspace.call(
                 "conversations.replies",
-                channel=ref.channel,
+                channel=place.name,
                 ts=ref.ts,
                 oldest=ref.ts,
                 latest=ref.ts,
@@ -318,32 +317,41 @@ class SlackChat:
             return None
         thread_ts = found.get("thread_ts") or ""
         return Said(
-            user=found.get("user") or found.get("bot_id") or "",
-            text=found.get("text") or "",
+            user=ids.qualified(place.team, found.get("user") or found.get("bot_id") or ""),
+            text=ids.arriving(found.get("text") or "", place.team),
             thread_ts="" if thread_ts == ref.ts else thread_ts,
         )
 
     # -- people and health -------------------------------------------------------------------------
 
     def groups_of(self, user_id: str) -> frozenset[str]:
-        return self._directory.groups_of(user_id)
+        place = self._workspaces.place(user_id)
+        handles = place.workspace.directory.groups_of(place.name)
+        return frozenset(ids.qualified(place.team, handle) for handle in handles)
 
     def health(self) -> Health:
         try:
-            answer = self._call("auth.test", priority="high")
+            answer = self._workspaces.home.call("auth.test", priority="high")
         except SignalboxError as exc:
             return Health(status="down", detail=str(exc))
+        home = self._settings.home_team
+        if home and answer.get("team_id") != home:
+            found = (
+                f"slack.home_team is {home}, and the bot token is for {answer.get('team_id')}: correct one."
+            )
+            return Health(status="down", detail=found)
         granted = str(answer.headers.get("x-oauth-scopes", "")).split(",")
         missing = [scope for scope in SCOPES if scope not in granted]
         if missing:
             return Health(status="degraded", detail=f"The Slack app lacks the scopes {', '.join(missing)}.")
-        return Health()
+        unreadable = self._workspaces.unreadable()
+        return Health(status="degraded", detail=" ".join(unreadable)) if unreadable else Health()
 
     # -- calls -------------------------------------------------------------------------------------
 
     def _post(
         self,
-        channel: str,
+        place: Place,
         rendered: Rendered,
         step_key: str,
         key: str,
@@ -351,17 +359,17 @@ class SlackChat:
         thread_ts: str | None = None,
     ) -> MessageRef:
         payload = {"step_key": step_key, "key": key}
-        answer = self._call(
+        answer = place.workspace.call(
             "chat.postMessage",
             priority=priority,
-            channel=channel,
+            channel=place.name,
             thread_ts=thread_ts,
             metadata={"event_type": METADATA, "event_payload": payload},
             unfurl_links=False,
             unfurl_media=False,
-            **_content(rendered),
+            **_content(rendered, place.team),
         )
-        ref = MessageRef(channel=answer["channel"], ts=answer["ts"])
+        ref = MessageRef(channel=ids.qualified(place.team, answer["channel"]), ts=answer["ts"])
         for filename, text in rendered.files:
             self._attach(ref, filename, text, step_key)
         return ref
@@ -386,56 +394,45 @@ class SlackChat:
     def _say_missing(self, ref: MessageRef, filename: str, why: SignalboxError) -> None:
         text = escape(f"{filename} could not be uploaded: {why}")
         try:
-            self._call("chat.postMessage", channel=ref.channel, thread_ts=ref.ts, text=text)
+            place = self._workspaces.place(ref.channel)
+            place.workspace.call("chat.postMessage", channel=place.name, thread_ts=ref.ts, text=text)
         except SignalboxError as exc:
             log.error("message.not_said", channel=ref.channel, ts=ref.ts, error=str(exc))
 
-    def _update(self, channel: str, ts: str, rendered: Rendered, priority: Priority) -> MessageRef | None:
+    def _update(self, place: Place, ts: str, rendered: Rendered, priority: Priority) -> MessageRef | None:
         """The updated message, or None when somebody deleted it."""
         try:
-            answer = self._call(
-                "chat.update", priority=priority, channel=channel, ts=ts, **_content(rendered)
+            answer = place.workspace.call(
+                "chat.update",
+                priority=priority,
+                channel=place.name,
+                ts=ts,
+                **_content(rendered, place.team),
             )
         except Permanent as exc:
             if isinstance(exc.__cause__, SlackApiError) and error_of(exc.__cause__) in _GONE:
                 return None
             raise
-        return MessageRef(channel=answer["channel"], ts=answer["ts"])
+        return MessageRef(channel=ids.qualified(place.team, answer["channel"]), ts=answer["ts"])
 
-    def _find(self, channel: str, name: str, value: str, thread_ts: str | None = None) -> MessageRef | None:
+    def _find(self, place: Place, name: str, value: str, thread_ts: str | None = None) -> MessageRef | None:
         """A recent message of ours by its metadata."""
-        for message in self._recent(channel, thread_ts):
+        for message in self._recent(place, thread_ts):
             metadata = message.get("metadata") or {}
             if (
                 metadata.get("event_type") == METADATA
                 and metadata.get("event_payload", {}).get(name) == value
             ):
-                return MessageRef(channel=channel, ts=message["ts"])
+                return MessageRef(channel=place.id, ts=message["ts"])
         return None
 
-    def _recent(self, channel: str, thread_ts: str | None) -> list[dict[str, Any]]:
+    def _recent(self, place: Place, thread_ts: str | None) -> list[dict[str, Any]]:
         method = "conversations.replies" if thread_ts else "conversations.history"
         where = {"ts": thread_ts} if thread_ts else {}
-        answer = self._call(
-            method, priority="high", channel=channel, limit=_HISTORY, include_all_metadata=True, **where
+        answer = place.workspace.call(
+            method, priority="high", channel=place.name, limit=_HISTORY, include_all_metadata=True, **where
         )
         return list(answer["messages"])
-
-    def _call(self, method: str, *, priority: Priority = "normal", **arguments: Any) -> Any:
-        channel = str(arguments.get("channel", "")) if method == "chat.postMessage" else ""
-        self._budget.take(method, channel, priority)
-        try:
-            with translated(method):
-                return (
-                    self._client.api_call(
-                        method, json={name: value for name, value in arguments.items() if value is not None}
-                    )
-                    if method in _JSON
-                    else self._client.api_call(method, params=arguments)
-                )
-        except Throttled as exc:
-            self._budget.block(method, exc.retry_after or 1.0)
-            raise
 
 
 def _findable(filename: str, step_key: str) -> str:
@@ -445,20 +442,11 @@ def _findable(filename: str, step_key: str) -> str:
     return f"{name}.{ending}" if dot else name
 
 
-_JSON = {
-    "chat.postEphemeral",
-    "chat.postMessage",
-    "chat.unfurl",
-    "chat.update",
-    "views.open",
-    "views.publish",
-}
-
-
 def _card(card: Message) -> list[dict[str, Any]]:
     rendered = render(card, new_id()[-8:], uploads=False)
     return [*rendered.blocks, *(block for bar in rendered.attachments for block in bar["blocks"])]
 
 
-def _content(rendered: Rendered) -> dict[str, Any]:
-    return {"text": rendered.text, "blocks": rendered.blocks, "attachments": rendered.attachments}
+def _content(rendered: Rendered, team: str) -> dict[str, Any]:
+    shown = {"blocks": rendered.blocks, "attachments": rendered.attachments}
+    return {"text": rendered.text, **addressed(shown, team)}

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bot.core.errors import Permanent
+from bot.slack.ids import qualified
 
 CACHE_SECONDS = 60.0
 Call = Callable[..., Any]
@@ -16,10 +17,12 @@ Call = Callable[..., Any]
 class Directory:
     """Args:
     call: makes a budgeted Web API call: `call("conversations.list", **arguments)`.
+    team: empty for the home workspace.
     """
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: Call, team: str = "") -> None:
         self._call = call
+        self._team = team
         self._cached: dict[str, tuple[float, Any]] = {}
 
     def channel_id(self, channel: str) -> str:
@@ -30,7 +33,8 @@ class Directory:
         found = channels.get(channel[1:])
         if found is None:
             raise Permanent(
-                f"There is no channel {channel} that the bot can see: create it or invite the bot."
+                f"There is no channel {qualified(self._team, channel)} that the bot can see: "
+                "create it or invite the bot."
             )
         return found
 

@@ -16,11 +16,12 @@ _PASSING = {"internal_error", "fatal_error", "service_unavailable", "request_tim
 
 
 @contextmanager
-def translated(method: str) -> Iterator[None]:
+def translated(method: str, mend: str = "set SLACK_BOT_TOKEN anew") -> Iterator[None]:
+    """`mend` says what to do when Slack does not take the token."""
     try:
         yield
     except SlackApiError as exc:
-        raise _api_error(method, exc) from exc
+        raise _api_error(method, exc, mend) from exc
     except (SlackClientError, SlackRequestError) as exc:
         raise Transient(f"Slack did not answer {method} properly: {type(exc).__name__}.") from exc
     except (URLError, OSError, http.client.HTTPException) as exc:
@@ -32,7 +33,7 @@ def error_of(exc: SlackApiError) -> str:
     return str(data.get("error", "")) if isinstance(data, dict) else ""
 
 
-def _api_error(method: str, exc: SlackApiError) -> SignalboxError:
+def _api_error(method: str, exc: SlackApiError, mend: str) -> SignalboxError:
     error, status = error_of(exc), getattr(exc.response, "status_code", 0)
     if status == 429 or error in {"ratelimited", "rate_limited"}:
         after = str((exc.response.headers or {}).get("Retry-After", "1"))
@@ -43,7 +44,7 @@ def _api_error(method: str, exc: SlackApiError) -> SignalboxError:
     if status >= 500 or error in _PASSING:
         return Transient(f"Slack answered {status} {error} to {method}.")
     if error in _AUTH:
-        return Permanent(f"Slack refused the bot token at {method} ({error}): set SLACK_BOT_TOKEN anew.")
+        return Permanent(f"Slack refused the bot token at {method} ({error}): {mend}.")
     if error == "missing_scope":
         needed = exc.response.data.get("needed", "?") if isinstance(exc.response.data, dict) else "?"
         return Permanent(f"Slack refused {method}: add the scope {needed} to the app and install it again.")

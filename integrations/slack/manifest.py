@@ -16,7 +16,8 @@ from bot.core.declare import Handler
 from bot.core.errors import ConfigError
 from bot.core.kernel import declared_kernel
 from bot.core.settings_loader import load_settings
-from integrations.slack.scopes import EVENTS, SCOPES
+from bot.slack.install import DONE
+from bot.slack.scopes import EVENTS, SCOPES
 
 SHORTCUTS = 10
 app = typer.Typer(help="Print the manifest of the Slack app.")
@@ -49,7 +50,7 @@ def manifest(
             **({"shortcuts": _shortcuts(shortcuts)} if shortcuts else {}),
             **({"unfurl_domains": list(domains)} if domains else {}),
         },
-        "oauth_config": _sign_in(url) | {"scopes": {"bot": list(SCOPES), "user": ["openid", "profile"]}},
+        "oauth_config": _redirects(url) | {"scopes": {"bot": list(SCOPES), "user": ["openid", "profile"]}},
         "settings": {
             "event_subscriptions": events,
             "interactivity": interactivity,
@@ -60,9 +61,10 @@ def manifest(
     }
 
 
-def _sign_in(url: str) -> dict[str, Any]:
-    """Where Slack may send people back to who sign in to the console."""
-    return {"redirect_urls": [f"{url.rstrip('/')}/sign-in/slack/done"]} if url else {}
+def _redirects(url: str) -> dict[str, Any]:
+    """Where Slack may send people back to who sign in to the console, or add the app to their workspace."""
+    base = url.rstrip("/")
+    return {"redirect_urls": [f"{base}/sign-in/slack/done", f"{base}{DONE}"]} if url else {}
 
 
 def _shortcuts(handlers: Sequence[Handler]) -> list[dict[str, str]]:

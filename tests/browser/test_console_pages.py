@@ -18,7 +18,8 @@ from tests.conftest import free_port, wait_until
 from tests.integration.web_kit import Listener, Web, jira_body, jira_headers, web
 
 pytestmark = pytest.mark.browser
-PAGES = ["/", "/inbox", "/plugins", "/audit", "/pages/daily-digest", "/pages/anomaly-watch"]
+PAGES = ["/", "/inbox", "/plugins", "/audit", "/pages/daily-digest", "/pages/anomaly-watch", "/slack/install"]
+SLACK = {"signing_secret": "s", "client_id": "1.2", "client_secret": "c", "home_team": "T0HOME000"}
 
 
 class Site:
@@ -41,7 +42,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         DailyDigest(DailyDigest.Config()),
         AnomalyWatch(AnomalyWatch.Config()),
     )
-    with web(f"sqlite:///{file}", *plugins) as running:
+    changed = {"slack": SLACK, "web": {"public_url": "https://bot.example.com"}}
+    with web(f"sqlite:///{file}", *plugins, **changed) as running:
+        running.kernel.installations.save("T0BRANCH0", "xoxb-1", "console:admin", name="Branch")
         port = free_port()
         server = uvicorn.Server(uvicorn.Config(running.app, port=port, log_config=None, lifespan="off"))
         thread = threading.Thread(target=server.run, daemon=True)

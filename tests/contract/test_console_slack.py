@@ -136,7 +136,7 @@ def test_whoever_cancels_is_not_signed_in(site: Web) -> None:
 
 def test_people_of_another_workspace_stay_outside(site: Web, monkeypatch: pytest.MonkeyPatch) -> None:
     back = agreed(site, ALICE)
-    monkeypatch.setattr("bot.console.slack_identity.SlackIdentity._workspace", lambda _: "T0OURS000")
+    monkeypatch.setattr("bot.slack.asking.team_of", lambda _: "T0OURS000")
     answer = site.http.get(back)
     assert answer.status_code == 401
     assert "another Slack workspace" in answer.text

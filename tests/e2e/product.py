@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +128,16 @@ class Product:
 
     def labels(self, key: str) -> list[str]:
         return [label["name"] for label in self.issue(key)["labels"]]
+
+    def add_to_slack(self, team: str) -> str:
+        """What a person does: open the link, press Add to Slack, choose the workspace, come back."""
+        link = self.cli("slack", "install-link").stdout.strip()
+        with httpx2.Client(timeout=30, follow_redirects=True) as browser:
+            button = re.search(r'class="button" href="([^"]+)"', browser.get(link).text)
+            assert button
+            choose = re.search(rf'href="([^"]+into={team})"', browser.get(unescape(button[1])).text)
+            assert choose
+            return browser.get(f"{self.sandbox}/slack/oauth/v2/authorize{unescape(choose[1])}").text
 
     def idle(self) -> bool:
         """Whether nothing waits and nothing runs."""

@@ -8,6 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from bot.core.audit import Audit
+from bot.core.database import Database
+from bot.core.events import utc_now
+from bot.core.installations import Installations
 from tests.conftest import wait_until
 from tests.e2e.product import ALICE, Product
 
@@ -28,19 +32,34 @@ SINGERS = {
     "SIGNALBOX_LOG_LEVEL": "debug",
 }
 SONGS = [*CANARIES.values(), "canary-password-in-a-url-e1"]
+BRANCH = "T0BRANCH0"
+APP = {
+    "SLACK_CLIENT_ID": "100.200",
+    "SLACK_CLIENT_SECRET": "sandbox-client-secret",
+    "SIGNALBOX_SLACK__HOME_TEAM": "T0SANDBOX",
+}
 ADDRESS = "ann.canary@example.com"
 
 
 @pytest.fixture(scope="module")
 def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
-    made = Product(tmp_path_factory.mktemp("canary") / "data", **CANARIES, **SINGERS).start()
-    yield made
+    made = Product(tmp_path_factory.mktemp("canary") / "data", **CANARIES, **SINGERS, **APP)
+    made.env["SIGNALBOX_WEB__PUBLIC_URL"] = made.url
+    yield made.start()
     made.stop()
 
 
 def test_no_secret_is_in_logs_errors_audit_metrics_doctor_or_backup(product: Product) -> None:
-    said = "".join([use(product), provoke(product), administer(product), everything_written(product)])
-    assert [song for song in SONGS if song in said] == []
+    page = product.add_to_slack(BRANCH)
+    said = "".join([page, use(product), provoke(product), administer(product), everything_written(product)])
+    assert [song for song in [*SONGS, APP["SLACK_CLIENT_SECRET"], token(product)] if song in said] == []
+
+
+def test_the_token_of_another_workspace_is_sealed_in_the_database(product: Product) -> None:
+    given = token(product)
+    kept = b"".join(file.read_bytes() for file in product.data.glob("signalbox.db*"))
+    assert BRANCH.encode() in kept
+    assert given.encode() not in kept
 
 
 def test_an_address_in_a_ticket_is_masked_in_the_logs(product: Product) -> None:
@@ -51,7 +70,20 @@ def test_an_address_in_a_ticket_is_masked_in_the_logs(product: Product) -> None:
     assert ADDRESS not in "".join(file.read_text(errors="replace") for file in logs(product))
 
 
+def token(product: Product) -> str:
+    """The one that Slack gave for the second workspace."""
+    db = Database(f"sqlite:///{product.data / 'signalbox.db'}")
+    key = CANARIES["SIGNALBOX_SECRET_KEY"].encode()
+    found = Installations(db, Audit(db, utc_now), key, utc_now)
+    if BRANCH not in found.teams():
+        product.add_to_slack(BRANCH)
+    token = found.token(BRANCH)
+    db.close()
+    return token
+
+
 def use(product: Product) -> str:
+    product.page("POST", f"slack/teams/{BRANCH}/home", user="U0BRDORA0")
     product.say(ALICE, "/signalbox status")
     wait_until(lambda: product.answers(ALICE), 30, "an answer")
     bearer = {"Authorization": f"Bearer {CANARIES['SIGNALBOX_API_TOKENS__ADMIN']}"}
@@ -89,7 +121,7 @@ def provoke(product: Product) -> str:
 def administer(product: Product) -> str:
     commands = (
         ("doctor", "--all"), ("plugins", "list"), ("inbox", "list"), ("backup", "create"), ("backup", "verify"),
-        ("audit", "export"), ("records", "export"), ("tokens", "create", "x"), ("tokens", "list"),
+        ("audit", "export"), ("records", "export"), ("tokens", "create", "x"), ("tokens", "list"), ("slack", "workspaces"),
     )  # fmt: skip
     told = [product.cli(*words) for words in commands]
     assert [done.args for done in told if done.returncode and "doctor" not in done.args] == []

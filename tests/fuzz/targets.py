@@ -153,12 +153,15 @@ def slack_command(known: Registry) -> Target:
 
 
 def _slack(data: dict[str, Any], known: Registry) -> object:
-    try:
-        found = normalise(data, known)
-    except BadDelivery:
-        return None
-    if isinstance(found, NewEvent):
-        _fits(found)
+    """As a payload of the home workspace, and as one of another."""
+    found: object = None
+    for team in ("T0BRANCH0", ""):
+        try:
+            found = normalise(data, known, team)
+        except BadDelivery:
+            continue
+        if isinstance(found, NewEvent):
+            _fits(found)
     return found
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import StatementError
 
 from bot.core.database import Database
 from bot.core.errors import Permanent, Refused, Throttled, Transient
@@ -201,9 +202,15 @@ class Overdue(Exception):
     """As a worker interrupts a handler."""
 
 
-def test_a_handler_that_takes_too_long_goes_on_later(world: World) -> None:
+def wrapped() -> Exception:
+    """As it arrives when it comes in the middle of a query."""
+    return StatementError("Overdue()", "SELECT 1", {}, Overdue())
+
+
+@pytest.mark.parametrize("made", [Overdue, wrapped])
+def test_a_handler_that_takes_too_long_goes_on_later(world: World, made: Callable[[], Exception]) -> None:
     runner = Runner(world.kernel, "w1", overdue=(Overdue,))
-    Toy.fault = staticmethod(failing(*[Overdue()] * 4))
+    Toy.fault = staticmethod(failing(*[made()] * 4))
     run = world.event()
     for _ in range(4):
         found = runner.run(run)

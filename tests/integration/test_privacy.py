@@ -66,6 +66,7 @@ def fill(kernel: Kernel) -> NewEvent:
     changes = Changes(kernel.ledger, by, ("t",), kernel.clock)
     change = changes.propose("emergency", "Roll back", reason="r", plan="p", backout_plan="b")
     changes.begin(change.id)
+    kernel.installations.save("T0BRANCH0", "xoxb-1", f"console:{PERSON}", name="Branch")
     return new
 
 

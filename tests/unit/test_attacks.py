@@ -183,6 +183,15 @@ def test_a_log_line_is_one_line(text: str, log_format: str) -> None:
         assert json.loads(line)["subject"] == text
 
 
+@pytest.mark.parametrize(
+    "token", ["xoxb-1-2-aB_c", "xoxp-12345", "xoxe.xoxb-1-abc", "xoxe-1-abc", "xapp-1-A-b"]
+)
+def test_a_slack_token_that_nobody_knew_of_is_masked_in_logs(token: str) -> None:
+    written = logged(f"body: {{'access_token': '{token}'}}, team T1", "json")
+    assert token.partition("-")[2] not in written
+    assert "team T1" in written
+
+
 def logged(text: str, log_format: str) -> str:
     root, before = logging.getLogger(), logging.getLogger().handlers[:]
     configure_logs(Settings(log_format=log_format))  # type: ignore[arg-type]

@@ -129,7 +129,7 @@ def test_timestamps_rise_even_when_the_clock_stands_still() -> None:
 def test_old_messages_are_forgotten() -> None:
     workspace = Workspace(Changes(), Clock())
     for _ in range(KEPT_MESSAGES + 3):
-        workspace.post(Message(channel="C1", ts=workspace.mint_ts(), user=seed.BOT_USER))
+        workspace.post(Message(channel="C1", ts=workspace.mint_ts(), user=seed.HOME.bot_user))
     assert len(workspace.messages("C1")) == KEPT_MESSAGES
 
 

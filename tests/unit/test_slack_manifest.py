@@ -59,7 +59,10 @@ def test_it_is_printed_as_json() -> None:
     printed = CliRunner().invoke(app, ["--url", "https://bot.example.com"])
     asked = json.loads(printed.stdout)["oauth_config"]
     assert asked["scopes"]["bot"]
-    assert asked["redirect_urls"] == ["https://bot.example.com/sign-in/slack/done"]
+    assert asked["redirect_urls"] == [
+        "https://bot.example.com/sign-in/slack/done",
+        "https://bot.example.com/slack/installed",
+    ]
 
 
 def test_an_address_without_tls_is_refused() -> None:
@@ -78,6 +81,7 @@ def test_each_event_has_its_scope() -> None:
     made = manifest("/signalbox")
     assert made["features"]["app_home"]["home_tab_enabled"] is True
     events = set(made["settings"]["event_subscriptions"]["bot_events"])
-    assert "app_home_opened" in events, "which needs no scope"
-    for event in events - {"app_home_opened"}:
+    without_scope = {"app_home_opened", "app_uninstalled", "tokens_revoked"}
+    assert without_scope <= events
+    for event in events - without_scope:
         assert needed[event] in made["oauth_config"]["scopes"]["bot"]

@@ -72,6 +72,9 @@ class ResponseUrls:
         self._made[token] = ResponseUrl(user, channel, now, target, target is None, thread_ts)
         return self._base + token
 
+    def knows(self, token: str) -> bool:
+        return token in self._made
+
     def use(self, token: str) -> ResponseUrl:
         url = self._made.get(token)
         if url is None or self._clock() - url.made_at > limits.RESPONSE_URL_LIFETIME_S:

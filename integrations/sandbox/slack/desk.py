@@ -6,6 +6,7 @@ from integrations.sandbox.options import SandboxOptions
 from integrations.sandbox.slack.app_manifest import Installed
 from integrations.sandbox.slack.callbacks import ResponseUrls, Triggers
 from integrations.sandbox.slack.files import Files
+from integrations.sandbox.slack.oauth import OAuth
 from integrations.sandbox.slack.openid import OpenId
 from integrations.sandbox.slack.sockets import Sockets
 from integrations.sandbox.slack.workspace import Workspace
@@ -21,3 +22,4 @@ class Desk:
     sockets: Sockets
     app: Installed
     openid: OpenId
+    oauth: OAuth

@@ -3,13 +3,13 @@
 import asyncio
 from typing import Any
 
-from integrations.sandbox.slack import payloads, seed
+from integrations.sandbox.slack import payloads
 from integrations.sandbox.slack.blockkit import elements_of
 from integrations.sandbox.slack.call import SlackError
 from integrations.sandbox.slack.courier import Courier
 from integrations.sandbox.slack.desk import Desk
 from integrations.sandbox.slack.drafts import checked_view
-from integrations.sandbox.slack.envelope import Reply
+from integrations.sandbox.slack.envelope import Envelope, Reply
 from integrations.sandbox.slack.inputs import Values, entered, is_stateful, unanswered
 from integrations.sandbox.slack.links import shared
 from integrations.sandbox.slack.markup import encode
@@ -26,6 +26,7 @@ class Interactions:
     def __init__(self, desk: Desk, courier: Courier) -> None:
         self._desk = desk
         self._workspace = desk.workspace
+        self._team = desk.workspace.team
         self._courier = courier
 
     # Talking
@@ -51,10 +52,10 @@ class Interactions:
         """The bot hears of reactions in channels that it is a member of."""
         user = self._workspace.user(user_id)
         react(self._desk, message, user.id, name)
-        if seed.BOT_USER not in self._workspace.channel(message.channel).members:
+        if self._team.bot_user not in self._workspace.channel(message.channel).members:
             return {"delivered": []}
         inner = payloads.reaction_event(message, user, name, self._workspace.mint_ts())
-        envelope = payloads.event(inner, self._workspace.clock())
+        envelope = self._event(inner)
         return {"delivered": [_summary(envelope.label, await self._courier.deliver_event(envelope))]}
 
     async def _command(self, user: User, channel: Channel, typed: str) -> dict[str, Any]:
@@ -77,16 +78,14 @@ class Interactions:
 
     async def _announce(self, message: Message, channel: Channel) -> list[dict[str, Any]]:
         """A mention in a channel is two events with two ids; links to the app's domains are one more."""
-        url, now = self._desk.options.public_url, self._workspace.clock()
+        url = self._desk.options.public_url
         inner = [payloads.message_event(message, channel, url)]
-        if channel.im_user is None and f"<@{seed.BOT_USER}>" in message.text:
+        if channel.im_user is None and f"<@{self._team.bot_user}>" in message.text:
             inner.insert(0, payloads.mention_event(message, url))
         if links := shared(message.text, self._desk.app.features.unfurl_domains):
-            is_member = seed.BOT_USER in channel.members
+            is_member = self._team.bot_user in channel.members
             inner.append(payloads.links_event(message, links, is_member=is_member))
-        replies = await asyncio.gather(
-            *(self._courier.deliver_event(payloads.event(one, now)) for one in inner)
-        )
+        replies = await asyncio.gather(*(self._courier.deliver_event(self._event(one)) for one in inner))
         return [_summary(str(one["type"]), reply) for one, reply in zip(inner, replies, strict=True)]
 
     def echo(self, what: str, message: Message, before: Message | None) -> None:
@@ -100,14 +99,21 @@ class Interactions:
             change = "changed" if what == "updated" else "deleted"
             ts = self._workspace.mint_ts()
             inner = payloads.change_event(change, message, before, channel=channel, ts=ts, url=url)
-        self._courier.spawn(self._courier.deliver_event(payloads.event(inner, self._workspace.clock())))
+        self._courier.spawn(self._courier.deliver_event(self._event(inner)))
 
     async def open_home(self, user_id: str) -> dict[str, Any]:
         user = self._workspace.user(user_id)
         home, ts = self._workspace.state.homes.get(user.id), self._workspace.mint_ts()
         inner = payloads.home_opened(user, self._workspace.direct(user.id), home, ts)
-        reply = await self._courier.deliver_event(payloads.event(inner, self._workspace.clock()))
+        reply = await self._courier.deliver_event(self._event(inner))
         return {"delivered": [_summary("app_home_opened", reply)]}
+
+    async def uninstalled(self) -> dict[str, Any]:
+        """Somebody took the app out of the workspace; Slack promises no order of the two."""
+        revoked = {"type": "tokens_revoked", "tokens": {"oauth": [], "bot": [self._team.bot_user]}}
+        inner: list[dict[str, Any]] = [revoked, {"type": "app_uninstalled"}]
+        replies = [await self._courier.deliver_event(self._event(one)) for one in inner]
+        return {"delivered": [_summary(str(o["type"]), r) for o, r in zip(inner, replies, strict=True)]}
 
     # Pressing
 
@@ -159,7 +165,7 @@ class Interactions:
     def _chosen(self, user: User, place: tuple[Message, Channel]) -> dict[str, Any]:
         """Through its response URL an app may replace its own messages only."""
         message, channel = place
-        target = message.ts if message.bot_id == seed.BOT_ID else None
+        target = message.ts if message.bot_id == self._team.bot_id else None
         response_url = self._desk.response_urls.mint(user.id, channel.id, target, message.thread_ts)
         chosen = payloads.chosen_message(message, channel, self._desk.options.public_url)
         return {**chosen, "response_url": response_url}
@@ -225,6 +231,9 @@ class Interactions:
         self._workspace.view_changed(view)
 
     # Parts
+
+    def _event(self, inner: dict[str, Any]) -> Envelope:
+        return payloads.event(inner, self._workspace.clock(), self._team)
 
     def _origin(self, user: User, place: Place) -> dict[str, Any]:
         if isinstance(place, View):

@@ -4,9 +4,22 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+HOME_ID = "T0SANDBOX"
+
+
+class Team(BaseModel):
+    """A workspace, and who the app's bot is there."""
+
+    id: str
+    name: str
+    domain: str
+    bot_user: str
+    bot_id: str
+
 
 class User(BaseModel):
     id: str
+    team: str = HOME_ID
     name: str
     real_name: str
     email: str
@@ -17,6 +30,7 @@ class User(BaseModel):
 
 class UserGroup(BaseModel):
     id: str
+    team: str = HOME_ID
     handle: str
     name: str
     users: list[str]
@@ -24,6 +38,7 @@ class UserGroup(BaseModel):
 
 class Channel(BaseModel):
     id: str
+    team: str = HOME_ID
     name: str
     members: list[str]
     purpose: str = ""
@@ -48,6 +63,7 @@ class Reaction(BaseModel):
 
 class Message(BaseModel):
     channel: str
+    team: str = HOME_ID
     ts: str
     user: str
     text: str = ""
@@ -72,6 +88,7 @@ class Message(BaseModel):
 
 class View(BaseModel):
     id: str
+    team: str = HOME_ID
     user: str
     body: dict[str, Any]
     """The view as the bot sent it, ids filled in."""

@@ -74,11 +74,7 @@ class OpenId:
         return {"code": code, "state": state}
 
     def token(self, call: Call) -> dict[str, Any]:
-        same = hmac.compare_digest(call.text("client_secret") or "", seed.CLIENT_SECRET)
-        if call.text("client_id") != seed.CLIENT_ID:
-            raise SlackError("invalid_client_id")
-        if not same:
-            raise SlackError("bad_client_secret")
+        check_client(call)
         user, redirect_uri = self.codes.pop(call.require("code"), ("", ""))
         if not user:
             raise SlackError("invalid_code")
@@ -96,11 +92,19 @@ class OpenId:
         return {
             "sub": user.id,
             f"{site}/user_id": user.id,
-            f"{site}/team_id": seed.TEAM_ID,
-            f"{site}/team_name": seed.TEAM_NAME,
-            f"{site}/team_domain": seed.TEAM_DOMAIN,
+            f"{site}/team_id": seed.HOME.id,
+            f"{site}/team_name": seed.HOME.name,
+            f"{site}/team_domain": seed.HOME.domain,
             "name": user.real_name,
         }
+
+
+def check_client(call: Call) -> None:
+    same = hmac.compare_digest(call.text("client_secret") or "", seed.CLIENT_SECRET)
+    if call.text("client_id") != seed.CLIENT_ID:
+        raise SlackError("invalid_client_id")
+    if not same:
+        raise SlackError("bad_client_secret")
 
 
 def client_credentials(headers: Headers) -> dict[str, str]:

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 from fastapi import APIRouter, HTTPException, Query, Response
 from pydantic import BaseModel, Field
 
-from integrations.sandbox.slack import seed
 from integrations.sandbox.slack.call import SlackError
 from integrations.sandbox.slack.courier import Courier
 from integrations.sandbox.slack.desk import Desk
@@ -94,7 +93,13 @@ class Switch(BaseModel):
 
 class Page:
     def __init__(
-        self, desk: Desk, interactions: Interactions, courier: Courier, limiter: RateLimiter, faults: Faults
+        self,
+        desk: Desk,
+        interactions: Interactions,
+        courier: Courier,
+        limiter: RateLimiter,
+        faults: Faults,
+        prefix: str = "/slack",
     ) -> None:
         self._desk = desk
         self._workspace = desk.workspace
@@ -102,7 +107,7 @@ class Page:
         self._courier = courier
         self._limiter = limiter
         self._faults = faults
-        self.router = APIRouter(prefix="/slack")
+        self.router = APIRouter(prefix=prefix)
         for path, reader in (
             ("/state", self.state),
             ("/deliveries", self.deliveries),
@@ -120,6 +125,7 @@ class Page:
             ("/close", self.close),
             ("/react", self.react),
             ("/home", self.home),
+            ("/uninstall", self.uninstall),
             ("/limits", self.switch_limits),
             ("/faults", self.order_fault),
             ("/socket/refresh", self.refresh_sockets),
@@ -127,14 +133,15 @@ class Page:
             self.router.add_api_route(path, writer, methods=["POST"])
 
     async def state(
-        self, user: str = seed.ALICE, limit: Annotated[int, Query(ge=0, le=KEPT_MESSAGES)] = 500
+        self, user: str = "", limit: Annotated[int, Query(ge=0, le=KEPT_MESSAGES)] = 500
     ) -> dict[str, Any]:
         """Everything that this person sees, with the newest `limit` messages of each channel."""
-        state, known = self._workspace.state, self._known_user(user)
+        state = self._workspace.state
+        known = self._known_user(user or next(iter(state.users)))
         home = state.homes.get(known)
         channels = [c for c in state.channels.values() if c.im_user in (None, known)]
         return {
-            "team": {"id": seed.TEAM_ID, "name": seed.TEAM_NAME, "bot_user": seed.BOT_USER},
+            "team": self._workspace.team.model_dump(include={"id", "name", "bot_user"}),
             "me": known,
             "users": [person.model_dump() for person in state.users.values()],
             "usergroups": [group.model_dump() for group in state.groups.values()],
@@ -195,6 +202,11 @@ class Page:
     async def home(self, body: Who) -> dict[str, Any]:
         with _told():
             return await self._do.open_home(body.user)
+
+    async def uninstall(self) -> dict[str, Any]:
+        """The app is taken out of this workspace: its tokens are void, and it is told."""
+        self._desk.oauth.revoke(self._workspace.team.id)
+        return await self._do.uninstalled()
 
     async def switch_limits(self, body: Switch) -> dict[str, bool]:
         self._limiter.enabled = body.enabled

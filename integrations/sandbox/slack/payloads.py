@@ -5,17 +5,17 @@ from typing import Any
 
 from integrations.sandbox.slack import seed
 from integrations.sandbox.slack.envelope import Envelope
-from integrations.sandbox.slack.model import Channel, Message, User, View
+from integrations.sandbox.slack.model import Channel, Message, Team, User, View
 from integrations.sandbox.slack.shapes import message_json, view_json
 
 Payload = dict[str, Any]
 
 
-def event(inner: Payload, now: float) -> Envelope:
+def event(inner: Payload, now: float, team: Team) -> Envelope:
     event_id = "Ev" + secrets.token_hex(5).upper()
     payload = {
         "token": seed.VERIFICATION_TOKEN,
-        "team_id": seed.TEAM_ID,
+        "team_id": team.id,
         "api_app_id": seed.APP_ID,
         "event": inner,
         "type": "event_callback",
@@ -24,8 +24,8 @@ def event(inner: Payload, now: float) -> Envelope:
         "authorizations": [
             {
                 "enterprise_id": None,
-                "team_id": seed.TEAM_ID,
-                "user_id": seed.BOT_USER,
+                "team_id": team.id,
+                "user_id": team.bot_user,
                 "is_bot": True,
                 "is_enterprise_install": False,
             }
@@ -112,8 +112,8 @@ def command(
 ) -> Envelope:
     form = {
         "token": seed.VERIFICATION_TOKEN,
-        "team_id": seed.TEAM_ID,
-        "team_domain": seed.TEAM_DOMAIN,
+        "team_id": user.team,
+        "team_domain": seed.TEAMS[user.team].domain,
         "channel_id": channel.id,
         "channel_name": "directmessage" if channel.im_user else channel.name,
         "user_id": user.id,
@@ -131,11 +131,11 @@ def command(
 def interaction(kind: str, user: User, trigger_id: str | None, **more: Any) -> Envelope:
     payload = {
         "type": kind,
-        "user": {"id": user.id, "username": user.name, "name": user.name, "team_id": seed.TEAM_ID},
+        "user": {"id": user.id, "username": user.name, "name": user.name, "team_id": user.team},
         "api_app_id": seed.APP_ID,
         "token": seed.VERIFICATION_TOKEN,
         **({"trigger_id": trigger_id} if trigger_id else {}),
-        "team": {"id": seed.TEAM_ID, "domain": seed.TEAM_DOMAIN},
+        "team": {"id": user.team, "domain": seed.TEAMS[user.team].domain},
         "enterprise": None,
         "is_enterprise_install": False,
         **more,

@@ -37,6 +37,7 @@ METHOD_RATES: dict[str, Rate] = {
     "conversations.replies": TIER_3,
     "files.completeUploadExternal": TIER_4,
     "files.getUploadURLExternal": TIER_4,
+    "oauth.v2.access": TIER_4,
     "openid.connect.token": TIER_4,
     "openid.connect.userInfo": GENEROUS,
     "reactions.add": TIER_3,
@@ -61,23 +62,23 @@ class _Bucket:
 class RateLimiter:
     def __init__(self, clock: Callable[[], float], *, enabled: bool = True) -> None:
         self._clock = clock
-        self._buckets: dict[tuple[str, str], _Bucket] = {}
+        self._buckets: dict[tuple[str, str, str], _Bucket] = {}
         self.enabled = enabled
 
-    def wait_for(self, method: str, channel: str = "") -> float:
+    def wait_for(self, method: str, channel: str = "", team: str = "") -> float:
         """Seconds until the call is allowed; zero takes one call from the budget."""
         if not self.enabled:
             return 0.0
-        keys = [((method, ""), METHOD_RATES.get(method, TIER_3))]
+        keys = [((team, method, ""), METHOD_RATES.get(method, TIER_3))]
         if method == "chat.postMessage":
-            keys.append(((method, channel), POST_PER_CHANNEL))
+            keys.append(((team, method, channel), POST_PER_CHANNEL))
         wait = max(self._missing(key, rate) for key, rate in keys)
         if wait == 0:
             for key, _ in keys:
                 self._buckets[key].tokens -= 1
         return wait
 
-    def _missing(self, key: tuple[str, str], rate: Rate) -> float:
+    def _missing(self, key: tuple[str, str, str], rate: Rate) -> float:
         now = self._clock()
         bucket = self._buckets.setdefault(key, _Bucket(rate.burst, now))
         bucket.tokens = min(rate.burst, bucket.tokens + (now - bucket.filled_at) * rate.per_second)

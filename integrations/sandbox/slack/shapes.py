@@ -9,7 +9,7 @@ from integrations.sandbox.slack.model import Channel, File, Message, User, UserG
 def user_json(user: User) -> dict[str, Any]:
     return {
         "id": user.id,
-        "team_id": seed.TEAM_ID,
+        "team_id": user.team,
         "name": user.name,
         "real_name": user.real_name,
         "deleted": False,
@@ -30,7 +30,7 @@ def user_json(user: User) -> dict[str, Any]:
 def user_group_json(group: UserGroup, *, include_users: bool) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "id": group.id,
-        "team_id": seed.TEAM_ID,
+        "team_id": group.team,
         "is_usergroup": True,
         "handle": group.handle,
         "name": group.name,
@@ -53,7 +53,7 @@ def channel_json(channel: Channel) -> dict[str, Any]:
         "is_private": False,
         "is_archived": False,
         "is_general": channel.name == "general",
-        "is_member": seed.BOT_USER in channel.members,
+        "is_member": seed.TEAMS[channel.team].bot_user in channel.members,
         "num_members": len(channel.members),
         "topic": {"value": "", "creator": "", "last_set": 0},
         "purpose": {"value": channel.purpose, "creator": "", "last_set": 0},
@@ -77,7 +77,7 @@ def message_json(message: Message, public_url: str, *, metadata: bool = True) ->
         "user": message.user,
         "ts": message.ts,
         "text": message.text,
-        "team": seed.TEAM_ID,
+        "team": message.team,
         **{name: value for name in _OPTIONAL if (value := getattr(message, name))},
     }
     if message.files:
@@ -119,10 +119,10 @@ def view_json(view: View) -> dict[str, Any]:
         "close": None,
         **view.body,
         "id": view.id,
-        "team_id": seed.TEAM_ID,
-        "app_installed_team_id": seed.TEAM_ID,
+        "team_id": view.team,
+        "app_installed_team_id": view.team,
         "app_id": seed.APP_ID,
-        "bot_id": seed.BOT_ID,
+        "bot_id": seed.TEAMS[view.team].bot_id,
         "hash": view.hash,
         "root_view_id": view.root_view_id,
         "previous_view_id": view.previous_view_id,

@@ -3,6 +3,7 @@
 import asyncio
 import hmac
 import math
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
@@ -29,8 +30,13 @@ MAX_CALL_BYTES = 4 * 1024 * 1024
 
 
 class WebApi:
-    def __init__(self, desk: Desk, limiter: RateLimiter, faults: Faults) -> None:
-        self._desk = desk
+    """Args:
+    desks: of each workspace, the home one first.
+    """
+
+    def __init__(self, desks: Sequence[Desk], limiter: RateLimiter, faults: Faults) -> None:
+        self._desk = desks[0]
+        self._desks = {desk.workspace.team.id: desk for desk in desks}
         self._limiter = limiter
         self._faults = faults
         self.router = APIRouter()
@@ -46,9 +52,9 @@ class WebApi:
             return refusal
         try:
             args = await _arguments(request)
-            self._authenticate(method, request, args)
-            refusal = self._throttle(method, args)
-            answer = refusal or self._answer(method, args)
+            desk = self._authenticate(method, request, args)
+            refusal = self._throttle(desk, method, args)
+            answer = refusal or self._answer(desk, method, args)
         except SlackError as exc:
             answer = JSONResponse(exc.as_json())
         return await self._faults.answer(fault, answer)
@@ -57,12 +63,13 @@ class WebApi:
         fault = self._faults.take("response_url")
         if fault is not None and (refusal := await _suffer(fault)) is not None:
             return refusal
+        desk = next((one for one in self._desks.values() if one.response_urls.knows(token)), self._desk)
         try:
-            url = self._desk.response_urls.use(token)
+            url = desk.response_urls.use(token)
         except SlackError as exc:
             return JSONResponse(exc.as_json(), status_code=404)
         try:
-            respond(self._desk, url, Call("response_url", await _arguments(request)))
+            respond(desk, url, Call("response_url", await _arguments(request)))
         except SlackError as exc:
             return JSONResponse(exc.as_json(), status_code=400)
         return await self._faults.answer(fault, PlainTextResponse("ok"))
@@ -84,38 +91,42 @@ class WebApi:
     async def socket(self, websocket: WebSocket) -> None:
         await self._desk.sockets.serve(websocket, websocket.query_params.get("ticket", ""))
 
-    def _answer(self, method: str, args: dict[str, Any]) -> Response:
-        answer = METHODS[method](self._desk, Call(method, args))
+    def _answer(self, desk: Desk, method: str, args: dict[str, Any]) -> Response:
+        answer = METHODS[method](desk, Call(method, args))
         headers = {"x-oauth-scopes": seed.SCOPES, "x-accepted-oauth-scopes": seed.SCOPES}
         return JSONResponse({"ok": True, **answer}, headers=headers)
 
-    def _authenticate(self, method: str, request: Request, args: dict[str, Any]) -> None:
+    def _authenticate(self, method: str, request: Request, args: dict[str, Any]) -> Desk:
+        """The desk of the workspace that the token is for."""
         if method not in METHODS and method != "files":
             raise SlackError("unknown_method", req_method=method)
         if method in CLIENT_METHODS:
             args |= client_credentials(request.headers)
-            return
+            return self._desk
         header = request.headers.get("authorization", "")
         token = str(args.pop("token", "") or header.removeprefix("Bearer ").strip())
         if method in OPEN_METHODS:
-            return
+            return self._desk
         if not token:
             raise SlackError("not_authed")
         if method in PERSON_METHODS:
             args["token"] = token
-            return
-        self._check_token(token, app_level=method in APP_TOKEN_METHODS)
+            return self._desk
+        return self._desk_of(token, app_level=method in APP_TOKEN_METHODS)
 
-    def _check_token(self, token: str, *, app_level: bool) -> None:
+    def _desk_of(self, token: str, *, app_level: bool) -> Desk:
+        if (team := self._desk.oauth.tokens.get(token)) and not app_level:
+            return self._desks[team]
         is_bot = _same(token, self._desk.options.slack_bot_token.get_secret_value())
         is_app = _same(token, self._desk.options.slack_app_token.get_secret_value())
         if not (is_bot or is_app):
             raise SlackError("invalid_auth")
         if not (is_app if app_level else is_bot):
             raise SlackError("not_allowed_token_type")
+        return self._desk
 
-    def _throttle(self, method: str, args: dict[str, Any]) -> Response | None:
-        wait = self._limiter.wait_for(method, str(args.get("channel", "")))
+    def _throttle(self, desk: Desk, method: str, args: dict[str, Any]) -> Response | None:
+        wait = self._limiter.wait_for(method, str(args.get("channel", "")), desk.workspace.team.id)
         return None if wait == 0 else _too_many(math.ceil(wait))
 
 

@@ -11,7 +11,7 @@ from integrations.sandbox.changes import Changes
 from integrations.sandbox.slack import seed
 from integrations.sandbox.slack.call import SlackError
 from integrations.sandbox.slack.inputs import carried_state
-from integrations.sandbox.slack.model import Channel, Message, User, UserGroup, View
+from integrations.sandbox.slack.model import Channel, Message, Team, User, UserGroup, View
 
 KEPT_MESSAGES = 5000
 """Per channel; older ones are forgotten, so that a load test cannot fill the memory."""
@@ -29,11 +29,22 @@ class State(BaseModel):
     homes: dict[str, View] = Field(default_factory=dict)
 
 
+def branch_state() -> State:
+    return State(
+        users={user.id: user for user in seed.branch_users()},
+        groups={group.id: group for group in seed.branch_groups()},
+        channels={channel.id: channel for channel in seed.branch_channels()},
+    )
+
+
 class Workspace:
-    def __init__(self, changes: Changes, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, changes: Changes, clock: Callable[[], float] = time.time, team: Team = seed.HOME
+    ) -> None:
+        self.team = team
         self.changes = changes
         self.clock = clock
-        self.state = State()
+        self.state = State() if team.id == seed.HOME.id else branch_state()
         self.views: dict[str, View] = {}
         self.stacks: dict[str, list[str]] = {}
         self.on_change: Callable[[], None] = lambda: None
@@ -94,6 +105,7 @@ class Workspace:
         return threads
 
     def post(self, message: Message) -> Message:
+        message.team = self.team.id
         message.blocks = with_ids(message.blocks)
         message.attachments = attachments_with_ids(message.attachments)
         kept = self.messages(message.channel)
@@ -142,6 +154,7 @@ class Workspace:
         view_id, body = "V" + secrets.token_hex(5).upper(), with_view_ids(body)
         view = View(
             id=view_id,
+            team=self.team.id,
             user=user_id,
             body=body,
             state=carried_state(body["blocks"], {}),
@@ -179,7 +192,12 @@ class Workspace:
         known = self.state.homes.get(user_id)
         view_id = known.id if known else "V" + secrets.token_hex(5).upper()
         home = View(
-            id=view_id, user=user_id, body=with_view_ids(body), hash=self._hash(), root_view_id=view_id
+            id=view_id,
+            team=self.team.id,
+            user=user_id,
+            body=with_view_ids(body),
+            hash=self._hash(),
+            root_view_id=view_id,
         )
         self.state.homes[user_id] = home
         self._changed("slack.home", {"user": user_id})

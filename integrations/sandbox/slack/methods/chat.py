@@ -16,8 +16,8 @@ def bot_message(desk: Desk, channel: str, fields: dict[str, Any], **more: Any) -
     return Message(
         channel=channel,
         ts=desk.workspace.mint_ts(),
-        user=seed.BOT_USER,
-        bot_id=seed.BOT_ID,
+        user=desk.workspace.team.bot_user,
+        bot_id=desk.workspace.team.bot_id,
         app_id=seed.APP_ID,
         **fields,
         **more,
@@ -25,7 +25,7 @@ def bot_message(desk: Desk, channel: str, fields: dict[str, Any], **more: Any) -
 
 
 def post_message(desk: Desk, call: Call) -> Answer:
-    channel = _writable(desk.workspace.named_channel(call.require("channel")))
+    channel = _writable(desk, desk.workspace.named_channel(call.require("channel")))
     fields = message_fields(call)
     thread_ts = _thread(desk, channel, call)
     broadcast = call.flag("reply_broadcast") and thread_ts is not None
@@ -35,7 +35,7 @@ def post_message(desk: Desk, call: Call) -> Answer:
 
 
 def post_ephemeral(desk: Desk, call: Call) -> Answer:
-    channel = _writable(desk.workspace.named_channel(call.require("channel")))
+    channel = _writable(desk, desk.workspace.named_channel(call.require("channel")))
     user = desk.workspace.user(call.require("user"))
     if user.id not in channel.members:
         raise SlackError("user_not_in_channel")
@@ -75,7 +75,7 @@ def get_permalink(desk: Desk, call: Call) -> Answer:
 def add_reaction(desk: Desk, call: Call) -> Answer:
     channel = desk.workspace.channel(call.require("channel"))
     message = desk.workspace.message(channel.id, call.require("timestamp"))
-    react(desk, message, seed.BOT_USER, call.require("name").strip(":"))
+    react(desk, message, desk.workspace.team.bot_user, call.require("name").strip(":"))
     return {}
 
 
@@ -90,8 +90,8 @@ def react(desk: Desk, message: Message, user: str, name: str) -> None:
     desk.workspace.message_touched(message)
 
 
-def _writable(channel: Channel) -> Channel:
-    if seed.BOT_USER not in channel.members:
+def _writable(desk: Desk, channel: Channel) -> Channel:
+    if desk.workspace.team.bot_user not in channel.members:
         raise SlackError("not_in_channel")
     return channel
 
@@ -111,7 +111,7 @@ def _own_message(desk: Desk, channel: Channel, ts: str, refusal: str) -> Message
     message = desk.workspace.message(channel.id, ts)
     if message.ephemeral_for is not None:
         raise SlackError("message_not_found")
-    if message.bot_id != seed.BOT_ID:
+    if message.bot_id != desk.workspace.team.bot_id:
         raise SlackError(refusal)
     return message
 

@@ -5,7 +5,6 @@ import binascii
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from integrations.sandbox.slack import seed
 from integrations.sandbox.slack.call import Call, SlackError
 from integrations.sandbox.slack.desk import Desk
 from integrations.sandbox.slack.model import Channel, Message
@@ -34,8 +33,8 @@ def members(desk: Desk, call: Call) -> Answer:
 
 def join(desk: Desk, call: Call) -> Answer:
     channel = desk.workspace.channel(call.require("channel"))
-    if seed.BOT_USER not in channel.members:
-        channel.members.append(seed.BOT_USER)
+    if desk.workspace.team.bot_user not in channel.members:
+        channel.members.append(desk.workspace.team.bot_user)
         desk.workspace.on_change()
     return {"channel": channel_json(channel)}
 
@@ -53,7 +52,7 @@ def open_direct(desk: Desk, call: Call) -> Answer:
 def history(desk: Desk, call: Call) -> Answer:
     """Newest first; replies are only in `conversations.replies`."""
     channel = desk.workspace.channel(call.require("channel"))
-    if seed.BOT_USER not in channel.members:
+    if desk.workspace.team.bot_user not in channel.members:
         raise SlackError("not_in_channel")
     everything = desk.workspace.messages(channel.id).values()
     top = [m for m in everything if m.ephemeral_for is None and (not m.is_reply or m.broadcast)]

@@ -18,13 +18,14 @@ def _api_test(_desk: Desk, call: Call) -> dict[str, Any]:
 
 
 def _auth_test(desk: Desk, _call: Call) -> dict[str, Any]:
+    team = desk.workspace.team
     return {
         "url": desk.options.public_url.rstrip("/") + "/",
-        "team": seed.TEAM_NAME,
+        "team": team.name,
         "user": seed.BOT_NAME,
-        "team_id": seed.TEAM_ID,
-        "user_id": seed.BOT_USER,
-        "bot_id": seed.BOT_ID,
+        "team_id": team.id,
+        "user_id": team.bot_user,
+        "bot_id": team.bot_id,
         "app_id": seed.APP_ID,
         "is_enterprise_install": False,
     }
@@ -38,12 +39,16 @@ def _openid_token(desk: Desk, call: Call) -> dict[str, Any]:
     return desk.openid.token(call)
 
 
+def _oauth_access(desk: Desk, call: Call) -> dict[str, Any]:
+    return desk.oauth.access(call)
+
+
 def _openid_user(desk: Desk, call: Call) -> dict[str, Any]:
     return desk.openid.user_info(call.require("token"))
 
 
 APP_TOKEN_METHODS = {"apps.connections.open"}
-CLIENT_METHODS = {"openid.connect.token"}
+CLIENT_METHODS = {"oauth.v2.access", "openid.connect.token"}
 PERSON_METHODS = {"openid.connect.userInfo"}
 OPEN_METHODS = {"api.test"}
 
@@ -66,6 +71,7 @@ METHODS: dict[str, Method] = {
     "conversations.replies": conversations.replies,
     "files.completeUploadExternal": uploads.complete_upload,
     "files.getUploadURLExternal": uploads.get_upload_url,
+    "oauth.v2.access": _oauth_access,
     "openid.connect.token": _openid_token,
     "openid.connect.userInfo": _openid_user,
     "reactions.add": chat.add_reaction,

@@ -18,7 +18,7 @@ def unfurl(desk: Desk, call: Call) -> dict[str, Any]:
     for address, card in unfurls.items():
         _check(desk, message, address, card)
     kept = [one for one in message.attachments if one.get("from_url") not in unfurls]
-    made = [_attachment(address, card) for address, card in unfurls.items()]
+    made = [_attachment(desk, address, card) for address, card in unfurls.items()]
     numbered = [{**one, "id": number} for number, one in enumerate([*kept, *made], start=1)]
     desk.workspace.attach(message, numbered)
     return {}
@@ -66,13 +66,13 @@ def _check(desk: Desk, message: Message, address: str, card: Any) -> None:
     check_attachment_blocks(card)
 
 
-def _attachment(address: str, card: dict[str, Any]) -> dict[str, Any]:
+def _attachment(desk: Desk, address: str, card: dict[str, Any]) -> dict[str, Any]:
     return {
         **card,
         "from_url": address,
         "app_unfurl_url": address,
         "is_app_unfurl": True,
         "app_id": seed.APP_ID,
-        "bot_id": seed.BOT_ID,
+        "bot_id": desk.workspace.team.bot_id,
         "fallback": card.get("fallback") or "[no preview available]",
     }

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from integrations.sandbox.slack import seed
 from integrations.sandbox.slack.call import Call, missing
 from integrations.sandbox.slack.desk import Desk
 from integrations.sandbox.slack.methods.chat import bot_message
@@ -15,7 +14,7 @@ Answer = dict[str, Any]
 def get_upload_url(desk: Desk, call: Call) -> Answer:
     now = int(desk.workspace.clock())
     name, length = call.require("filename"), call.number("length", 0)
-    ticket, file_id = desk.files.reserve(name, length, seed.BOT_USER, now)
+    ticket, file_id = desk.files.reserve(name, length, desk.workspace.team.bot_user, now)
     base = desk.options.public_url.rstrip("/")
     return {"upload_url": f"{base}/slack/upload/{ticket}", "file_id": file_id}
 

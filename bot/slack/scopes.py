@@ -18,8 +18,10 @@ SCOPES = (
 EVENTS = (
     "app_home_opened",
     "app_mention",
+    "app_uninstalled",
     "link_shared",
     "message.channels",
     "reaction_added",
     "reaction_removed",
+    "tokens_revoked",
 )
