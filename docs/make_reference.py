@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
+from types import ModuleType
 from typing import get_args
 
 from prometheus_client.metrics import MetricWrapperBase
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from bot.core import metrics
 from bot.core.settings import Settings
 from bot.core.settings_loader import KNOWN
 
@@ -83,8 +84,14 @@ def _plugin_pages() -> str:
     return pages
 
 
+def _metrics(module: ModuleType) -> Iterator[MetricWrapperBase]:
+    for value in vars(module).values():
+        found = value.values() if isinstance(value, dict) else (value,)
+        yield from (metric for metric in found if isinstance(metric, MetricWrapperBase))
+
+
 def metrics_page() -> str:
-    ours = [metric for metric in vars(metrics).values() if isinstance(metric, MetricWrapperBase)]
+    ours = [metric for module in MODULES for metric in _metrics(module)]
     head = f"""# Metrics
 
 {MADE}
@@ -102,6 +109,16 @@ def metrics_page() -> str:
     return head + "\n".join(rows) + "\n"
 
 
+MODULES = tuple(
+    import_module(name)
+    for name in (
+        "bot.core.metrics",
+        "plugins.alert_relay.metrics",
+        "plugins.anomaly_watch.figures",
+        "plugins.autotag.metrics",
+        "plugins.churn_digest.metrics",
+    )
+)
 PAGES = {"settings.md": settings_page, "metrics.md": metrics_page}
 
 if __name__ == "__main__":
