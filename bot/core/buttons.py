@@ -58,10 +58,15 @@ class Buttons:
         self._insert: Any = sqlite.insert if db.engine.dialect.name == "sqlite" else postgresql.insert
 
     def register(self, message: Message, plugin: str, base: str) -> Message:
-        """Store the message's buttons and return it with their ids; `base` is the default group."""
+        """Store the message's buttons and return it with their ids; `base` is the default group.
+
+        Those that have an id stay as they are: another plugin's, in a message that this one only sends.
+        """
         rows: dict[str, dict[str, Any]] = {}
 
         def with_id(pressable: Button | Select) -> Button | Select:
+            if pressable.id:
+                return pressable
             group = pressable.group or base
             row = self._row(pressable, plugin, group)
             rows[row["id"]] = row

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 
+from bot.core import home
 from bot.core.audit import Audit, AuditOutcome
 from bot.core.backup_state import BackupState
 from bot.core.declare import BY_PEOPLE, Handler
 from bot.core.errands import errand_event
 from bot.core.errors import Permanent, SignalboxError
-from bot.core.events import DedupeKey, Event, Payload, ReplyTo
+from bot.core.events import DedupeKey, Event, Payload, ReplyTo, User
 from bot.core.executors import Executor
 from bot.core.inbox import DueRun
 from bot.core.memory import Documents, Records
-from bot.core.messages import Markup, Message, Modal, Section, Text
+from bot.core.messages import Block, Markup, Message, Modal, Section, Text
 from bot.core.ports import Alerts, Chat, Gateway, Metrics, Tickets
 from bot.core.service_desk import Changes, ServiceRecords
 from bot.core.service_ledger import Circumstances
@@ -164,6 +165,21 @@ class Context:
         self._replies += 1
         name = "reply" if self._replies == 1 else f"reply-{self._replies}"
         self.step(name, self.chat.reply, to=self.reply_to, message=as_message(answer), public=public)
+
+    def show_home(self, user: User) -> None:
+        """Show somebody's Home tab as it stands now, e.g. after they pressed something on it."""
+        names = [name for name in self.registry.plugins if not self.switches.is_off(name)]
+        tab = home.tab(self.settings.slack.command, [self._on_home(name, user) for name in names])
+        self.step("home", self.chat.publish_home, user=user.id, message=tab)
+
+    def _on_home(self, plugin: str, user: User) -> Sequence[Block]:
+        """A plugin's part of the tab; one that fails is named there, and the others stand."""
+        try:
+            part = home.part(plugin, self.registry.plugins[plugin].home(user, self.in_place_of(plugin)))
+            return self._kernel.buttons.register(part, plugin, f"home:{user.id}:{plugin}").blocks
+        except Exception:  # a plugin's bug must not take the others' parts away
+            self.log.exception("plugin.home_failed", failed=plugin)
+            return home.failed(plugin)
 
     def audit(
         self,

@@ -85,8 +85,11 @@ def command(
     return _declare(Declaration("command", name, queue, permission, help, usage))
 
 
-def action(name: str, *, permission: str, queue: Queue = "interactive") -> Callable[[M], M]:
-    """Handle a button or menu. A permission must be named: buttons change things."""
+def action(name: str, *, permission: str | None, queue: Queue = "interactive") -> Callable[[M], M]:
+    """Handle a button or menu. Buttons change things, so it must be said who may.
+
+    `permission=None` is for what concerns nobody but the person who presses.
+    """
     return _declare(Declaration("action", name, queue, permission))
 
 
@@ -160,7 +163,10 @@ class Plugin(Generic[C]):
         return Page(title=self.page_title)
 
     def home(self, user: User, ctx: Context) -> Sequence[Block]:  # noqa: ARG002  # a hook
-        """What a person's Home tab shows of this plugin, without buttons; nothing: it is left out."""
+        """What a person's Home tab shows of this plugin; nothing: it is left out.
+
+        Its buttons and menus have `once=False`; their handlers end with `ctx.show_home(click.user)`.
+        """
         return ()
 
     def routers(self) -> list[Any]:

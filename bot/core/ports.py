@@ -73,7 +73,7 @@ class Chat(Protocol):
     def open_modal(self, *, trigger_id: str, modal: Modal, step_key: str) -> None: ...
 
     def publish_home(self, *, user: str, message: Message, step_key: str) -> None:
-        """Show a person's Home tab anew; it replaces what stood there, and its blocks have no buttons."""
+        """Show a person's Home tab anew; it replaces what stood there."""
         ...
 
     def unfurl(self, *, ref: MessageRef, cards: Mapping[str, Message], step_key: str) -> bool:

@@ -216,6 +216,7 @@ class Kit:
     def _find(self, label: str, message: Message | None) -> tuple[Button | Select, str, str]:
         sent = [(shown.message, shown.ts, shown.channel) for shown in self.chat.late_screens]
         sent += [(reply.message, "", reply.channel) for reply in self.chat.replies]
+        sent += [(home, "", "") for home in self.chat.homes.values()]
         wanted = [(message, "", CHANNEL)] if message else list(reversed(sent))
         for candidate, ts, channel in wanted:
             for pressable in candidate.pressables():

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from bot.plugin import Context, MessageRef
 from ml.churn.runs import Run
-from plugins.churn_digest import layout, memory, messages, outcomes, policy, results, scored, trend
+from plugins.churn_digest import delivery, layout, memory, messages, outcomes, policy, results, scored, trend
 from plugins.churn_digest.config import ChurnDigestConfig
 from plugins.churn_digest.layout import Page
 from plugins.churn_digest.state import Case, Digest, Part
@@ -61,6 +61,7 @@ class Desk:
             channel=self._config.channel,
             posted_at=now,
             rows=found.rows,
+            places=delivery.places(layout.owners(found.rows), self._config, self._ctx),
             left_out=found.left_out,
             at_risk=found.at_risk,
             value_at_risk=found.value_at_risk,
@@ -91,13 +92,12 @@ class Desk:
             )
 
     def _publish(self, week: str, part: Part) -> None:
-        first, *others = layout.pages(week, part, self._config)
+        first, *others = layout.pages(week, part)
         ref = self._show(week, part, first)
         self._keep_ref(week, part, ref)
         for page in others:
             self._show(week, part, page, ref)
-        if self._config.owner_digests == "thread":
-            self._tell_owners(part, ref)
+        self._tell_owners(part, ref)
         if part.number == 1:
             self._picture(part, ref)
         outcomes.export(self._ctx)
@@ -112,7 +112,8 @@ class Desk:
         memory.change_digest(self._ctx, week, apply)
 
     def _tell_owners(self, part: Part, ref: MessageRef) -> None:
-        for owner in layout.owners(part):
+        """Those who get their accounts in the thread."""
+        for owner in (owner for owner, place in part.places.items() if place == delivery.THREAD):
             rows = [row for row in part.rows if row.owner == owner]
             message = messages.owner_list(owner, rows, part, self._config)
             name = f"owner-{hashlib.sha256(owner.encode()).hexdigest()[:12]}"
@@ -153,7 +154,7 @@ class Desk:
         part = self.part_of(case) if case else None
         if case is None or part is None:
             return
-        for page in layout.pages(case.week, part, self._config):
+        for page in layout.pages(case.week, part):
             if any(row.customer_id == customer_id for row in page.rows):
                 self._show(case.week, part, page, part.ref)
 

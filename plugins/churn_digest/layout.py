@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bot.plugin import Message
-from plugins.churn_digest import messages
+from plugins.churn_digest import delivery, messages
 from plugins.churn_digest.config import ChurnDigestConfig
 from plugins.churn_digest.state import Case, Part, Row
 
@@ -34,21 +34,19 @@ class Page:
         return messages.further_page(part, self.rows, cases, config, f"Part {self.number} of the list")
 
 
-def pages(week: str, part: Part, config: ChurnDigestConfig) -> list[Page]:
+def pages(week: str, part: Part) -> list[Page]:
     """Messages with controls, the first one first."""
     base = f"churn:{week}:{part.number}"
     found = [
         Page(f"{base}:{number}", part.channel, rows, number, in_thread=number > 1)
         for number, rows in enumerate(messages.pages(part.rows), 1)
     ]
-    return found + [
-        page for owner in _with_channel(part, config) for page in _owners(base, part, owner, config)
-    ]
+    own = [(owner, place) for owner, place in part.places.items() if place != delivery.THREAD]
+    return found + [page for owner, place in own for page in _owners(base, part, owner, place)]
 
 
-def _owners(base: str, part: Part, owner: str, config: ChurnDigestConfig) -> list[Page]:
+def _owners(base: str, part: Part, owner: str, channel: str) -> list[Page]:
     key = f"{base}:{hashlib.sha256(owner.encode()).hexdigest()[:12]}"
-    channel = config.owner_channels[owner]
     rows = [row for row in part.rows if row.owner == owner]
     return [
         Page(f"{key}:{number}", channel, piece, number, owner)
@@ -56,11 +54,6 @@ def _owners(base: str, part: Part, owner: str, config: ChurnDigestConfig) -> lis
     ]
 
 
-def _with_channel(part: Part, config: ChurnDigestConfig) -> list[str]:
-    wanted = config.owner_digests == "channel"
-    return [owner for owner in owners(part) if wanted and owner in config.owner_channels]
-
-
-def owners(part: Part) -> list[str]:
-    """Owners of shown accounts in the order of their first one."""
-    return list(dict.fromkeys(row.owner for row in part.rows if row.owner))
+def owners(rows: Sequence[Row]) -> list[str]:
+    """Owners of these accounts in the order of their first one."""
+    return list(dict.fromkeys(row.owner for row in rows if row.owner))

@@ -21,7 +21,7 @@ from bot.plugin import (
     schedule,
     view,
 )
-from plugins.churn_digest import card, listing, page, scored
+from plugins.churn_digest import card, delivery, listing, page, scored
 from plugins.churn_digest.config import ChurnDigestConfig
 from plugins.churn_digest.desk import Desk
 from plugins.churn_digest.levers import Levers
@@ -142,12 +142,20 @@ class ChurnDigest(Plugin[ChurnDigestConfig]):
         return page.churn(ctx, self.page_title)
 
     def home(self, user: User, ctx: Context) -> Sequence[Block]:
-        """The accounts at risk that somebody owns."""
+        """The accounts at risk that somebody owns, and where they are told of them."""
         if user.id not in self.config.owners.values():
             return ()
         found = listing.answer("mine", user.id, self.config, ctx)
         shown = found.blocks if isinstance(found, Message) else ()
-        return [block for block in shown if not isinstance(block, Actions)][:_ON_HOME]
+        accounts = [block for block in shown if not isinstance(block, Actions)][:_ON_HOME]
+        return [*accounts, *delivery.menu(user.id, self.config, ctx)]
+
+    @action("delivery", permission=None)
+    def choose_delivery(self, click: Click, ctx: Context) -> None:
+        """Everybody chooses for themselves: the menu stands on their own Home tab."""
+        [choice] = click.selected
+        delivery.choose(click.user.id, choice, ctx)
+        ctx.show_home(click.user)
 
     def health(self, ctx: Context) -> Health:
         run = scored.latest(ctx)

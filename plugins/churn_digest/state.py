@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from bot.plugin import MessageRef
 
@@ -109,6 +109,8 @@ class Part(_Value):
     channel: str
     posted_at: datetime
     rows: tuple[Row, ...]
+    places: dict[str, str] = Field(default_factory=dict)
+    """Where each owner got their own accounts when it was posted (`delivery.places`)."""
     left_out: int = 0
     at_risk: int = 0
     value_at_risk: float = 0.0

@@ -16,9 +16,7 @@ from bot.core.switches import Off
 from bot.core.trace import Trace
 from bot.plugin import (
     Actions,
-    Block,
     Button,
-    Divider,
     Event,
     Header,
     Markup,
@@ -108,20 +106,6 @@ def status(
         blocks=(Section(text=inbox), Section(text=join("\n", list(lines)))),
         severity="good" if healthy else "warning",
     )
-
-
-def home(slash: str, parts: Sequence[tuple[str, Sequence[Block]]]) -> Message:
-    """A person's Home tab: what each plugin has for them, and how to ask for more."""
-    blocks: list[Block] = [Section(text=md("*Signalbox* · `{} help` lists what you can do", slash))]
-    for _, shown in parts:
-        blocks += [Divider(), *shown] if shown else []
-    if len(blocks) == 1:
-        blocks.append(Note(parts=("Nothing waits for you.",)))
-    return Message(text="Signalbox", blocks=tuple(blocks), priority="high")
-
-
-def home_failed(name: str) -> Sequence[Block]:
-    return (Note(parts=(md("{} could not be asked; an admin finds the reason in the log.", name),)),)
 
 
 def plugins(report: Iterable[PluginStatus], off: Mapping[str, Off]) -> Message:

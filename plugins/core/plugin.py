@@ -1,12 +1,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import timedelta
 
 from bot.core.errors import SignalboxError
 from bot.plugin import (
-    Block,
     ChatMessage,
     Click,
     Command,
@@ -14,7 +13,6 @@ from bot.plugin import (
     Permanent,
     Plugin,
     ReplyTo,
-    User,
     action,
     command,
     on,
@@ -61,21 +59,7 @@ class Core(SettingsHandlers, Plugin):
 
     @on("slack.home", queue="interactive")
     def show_home(self, opened: ChatMessage, ctx: Context) -> None:
-        """Every plugin's part of the tab; one that fails is left out and named, the others stand."""
-        parts = [
-            (name, self._part(name, opened.user, ctx))
-            for name in ctx.registry.plugins
-            if name != self.name and not ctx.switches.is_off(name)
-        ]
-        tab = messages.home(ctx.settings.slack.command, parts)
-        ctx.step("home", ctx.chat.publish_home, user=opened.user.id, message=tab)
-
-    def _part(self, name: str, user: User, ctx: Context) -> Sequence[Block]:
-        try:
-            return ctx.registry.plugins[name].home(user, ctx.in_place_of(name))
-        except Exception:  # a plugin's bug must not take the others' parts away
-            ctx.log.exception("plugin.home_failed", failed=name)
-            return messages.home_failed(name)
+        ctx.show_home(opened.user)
 
     @command("status", help="Show what is waiting, what is dead and how the plugins are.")
     def status(self, command: Command, ctx: Context) -> None:  # noqa: ARG002  # nothing to choose

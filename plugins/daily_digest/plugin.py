@@ -1,9 +1,24 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
-from bot.plugin import Command, Context, Message, Page, Plugin, Tick, command, schedule
-from plugins.daily_digest import counts, messages
+from bot.plugin import (
+    Block,
+    Click,
+    Command,
+    Context,
+    Message,
+    Page,
+    Permanent,
+    Plugin,
+    Tick,
+    User,
+    action,
+    command,
+    schedule,
+)
+from plugins.daily_digest import counts, messages, subscribers
 from plugins.daily_digest.config import DailyDigestConfig
 from plugins.daily_digest.page import activity
 
@@ -18,6 +33,22 @@ class DailyDigest(Plugin[DailyDigestConfig]):
         key = f"digest:{tick.due_at.isoformat()}"
         message = self._digest(tick.due_at, ctx)
         ctx.step("post", ctx.chat.upsert, channel=self.config.channel, key=key, message=message)
+        for user in subscribers.all_of(ctx):
+            self._send(user, f"{key}:{user}", message, ctx)
+
+    def _send(self, user: str, key: str, message: Message, ctx: Context) -> None:
+        try:
+            ctx.step(f"post-{user}", ctx.chat.upsert, channel=user, key=key, message=message)
+        except Permanent as exc:  # e.g. somebody who has left: the others still get theirs
+            ctx.log.warning("digest.not_sent", user=user, error=str(exc))
+
+    def home(self, user: User, ctx: Context) -> Sequence[Block]:
+        return subscribers.setting(user.id, self.config.channel, ctx)
+
+    @action("subscribe", permission=None)
+    def subscribe(self, click: Click, ctx: Context) -> None:
+        subscribers.choose(click.user.id, ctx, wanted=bool(click.args["wanted"]))
+        ctx.show_home(click.user)
 
     @command("digest", help="Show the counts of the last 24 hours.", queue="io")
     def show(self, command: Command, ctx: Context) -> None:  # noqa: ARG002  # nothing to choose

@@ -52,7 +52,12 @@ def test_the_home_tab_answers_who_opens_it(product: Product) -> None:
     def shown() -> str:
         return str(product.page("GET", f"slack/state?user={ALICE}&limit=1")["home"])
 
-    wait_until(lambda: "Nothing waits for you." in shown(), 30, "the Home tab")
+    wait_until(lambda: "Send it to me too" in shown(), 30, "the Home tab")
+    home = product.page("GET", f"slack/state?user={ALICE}&limit=1")["home"]
+    [strip] = [block for block in home["blocks"] if block["type"] == "actions"]
+    press = {"block_id": strip["block_id"], "action_id": strip["elements"][0]["action_id"]}
+    product.page("POST", "slack/click", user=ALICE, view_id=home["id"], **press)
+    wait_until(lambda: "and sent to you too" in shown(), 30, "the change")
 
 
 def bearer(product: Product) -> dict[str, str]:

@@ -14,10 +14,12 @@ import pytest
 from churn_samples import AS_OF, OWNERS, reason, scored, write
 
 from bot.core.memory import Documents
+from bot.plugin import ChatMessage, User
 from bot.testing import Conformance, Kit, Samples
 from integrations.slack.renderer import render
 from plugins.churn_digest import ChurnDigest, trend
 from plugins.churn_digest.state import Case
+from plugins.core import Core
 
 pytestmark = pytest.mark.unit
 MONDAY = datetime(2026, 1, 5, 9, tzinfo=UTC)
@@ -318,6 +320,35 @@ def test_both_messages_of_an_account_are_kept_up_to_date(make: Make, data: Path)
     ]
 
 
+def test_owners_choose_where_their_accounts_come(data: Path) -> None:
+    write(data, [scored(0), scored(1)])
+    owners = {OWNERS[0]: "UANN", OWNERS[1]: "UBOB"}
+    with Kit(ChurnDigest, beside=[Core], config={"owners": owners}, settings={"data_dir": data}) as kit:
+        kit.clock.set(MONDAY)
+        assert "your own accounts come in the digest's thread" in opened(kit, "UANN")
+        assert "your own accounts" not in opened(kit, "UCAROL")
+        kit.choose("Where your accounts come", "direct", user="UANN")
+        assert "your own accounts come as a direct message" in str(kit.chat.homes["UANN"])
+        kit.choose("Where your accounts come", "off", user="UBOB")
+        kit.tick("post")
+        assert [shown.channel for shown in kit.chat.messages] == ["#churn", "UANN"]
+        assert "Customer 0" in kit.chat.messages[1].text
+        kit.choose("Where your accounts come", "thread", user="UBOB")
+        write(data, [scored(2), scored(3)], AS_OF + timedelta(days=1))
+        kit.tick("post", due_at=MONDAY + timedelta(days=1))
+        assert [(shown.channel, bool(shown.thread)) for shown in kit.chat.messages[2:]] == [
+            ("#churn", False),
+            ("UANN", False),
+            ("#churn", True),
+        ]
+
+
+def opened(kit: Kit, user: str) -> str:
+    said = ChatMessage(text="", user=User(id=user), channel="D1", ts="1")
+    kit.event("slack.home", said, subject="D1")
+    return str(kit.chat.homes[user])
+
+
 def test_what_nobody_takes_is_escalated_once(make: Make, data: Path) -> None:
     write(data, [scored(0), scored(1), scored(2)])
     kit = make(escalate_to="SCSM", escalate_hours=24)
@@ -386,11 +417,12 @@ class TestChurnDigest(Conformance):
         folder = next(self._folders)
         write(folder, [scored(0), scored(1), scored(2)])
         churn_models.ready(folder / "churn")
-        kit = Kit(self.plugin, config=self.config, settings={"data_dir": folder})
+        kit = Kit(self.plugin, beside=[Core], config=self.config, settings={"data_dir": folder})
         kit.clock.set(MONDAY)
         return kit
 
     def prepare(self, kit: Kit) -> None:
+        opened(kit, "UANN")
         kit.tick("post")
         kit.choose("Assign", "somebody", user="UADMIN")
         kit.tick("watch")
@@ -404,6 +436,7 @@ class TestChurnDigest(Conformance):
         return {
             "assign": lambda kit: kit.choose("Assign", "owner", user="UADMIN"),
             "assign form": lambda kit: kit.submit({"user": "U2"}, user="UADMIN"),
+            "delivery": lambda kit: kit.choose("Where your accounts come", "off", user="UANN"),
             "snooze": lambda kit: kit.choose("Snooze", "1", user="UADMIN"),
             "ticket": lambda kit: kit.click("Create Jira task", user="UADMIN"),
             "outcome": lambda kit: kit.choose("Record outcome", "saved", user="UADMIN"),

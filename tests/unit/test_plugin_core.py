@@ -10,7 +10,11 @@ import pytest
 
 from bot.core.registry import PluginStatus
 from bot.plugin import (
+    Actions,
+    Block,
+    Button,
     ChatMessage,
+    Click,
     Command,
     Context,
     Health,
@@ -21,6 +25,7 @@ from bot.plugin import (
     Section,
     Transient,
     User,
+    action,
     command,
     on,
 )
@@ -332,14 +337,20 @@ def test_who_may_not_switch_is_told_and_the_core_stays_on(kit: Kit) -> None:
 class Homely(Plugin):
     name = "homely"
     fault: ClassVar[Exception | None] = None
+    once: ClassVar[bool] = False
+    letters: ClassVar[int] = 2
 
-    @command("homely", help="Nothing.")
-    def nothing(self, cmd: Command, ctx: Context) -> None: ...
+    @action("press", permission=None)
+    def press(self, click: Click, ctx: Context) -> None:
+        Homely.letters -= 1
+        ctx.show_home(click.user)
 
-    def home(self, user: User, ctx: Context) -> list[Section]:
+    def home(self, user: User, ctx: Context) -> list[Block]:
         if self.fault:
             raise self.fault
-        return [Section(text=f"Two letters for {user.id}, kept in {ctx.handler.plugin}")]
+        press = Button(text="Press", action="press", once=self.once)
+        letters = Section(text=f"{self.letters} letters for {user.id}, kept in {ctx.handler.plugin}")
+        return [letters, Actions(elements=(press,))]
 
 
 def opened(kit: Kit, user: str) -> str:
@@ -350,9 +361,15 @@ def opened(kit: Kit, user: str) -> str:
 def test_the_home_tab_shows_every_plugin_s_part_and_a_failing_one_by_name(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(Homely, "letters", 2)
     with Kit(Core, beside=[Other, Homely]) as kit:
-        assert "Two letters for UANN, kept in homely" in opened(kit, "UANN")
+        assert "2 letters for UANN, kept in homely" in opened(kit, "UANN")
+        kit.click("Press", user="UANN")
+        assert "1 letters for UANN" in text_of(kit.chat.homes["UANN"])
         monkeypatch.setattr(Homely, "fault", KeyError("x"))
         assert "homely could not be asked" in opened(kit, "UBOB")
+        monkeypatch.setattr(Homely, "fault", None)
+        monkeypatch.setattr(Homely, "once", True)
+        assert "homely could not be asked" in opened(kit, "UDORA")
         kit.kernel.switches.turn_off("homely", "U1")
         assert "Nothing waits for you." in opened(kit, "UCAROL")

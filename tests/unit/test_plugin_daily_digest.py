@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from alert_samples import alert, group
 
 from bot.core.errors import ConfigError
-from bot.plugin import Context, Hook, Permanent, Plugin, TicketEvent, on
-from bot.testing import Conformance, Kit
+from bot.plugin import ChatMessage, Context, Hook, MessageRef, Permanent, Plugin, TicketEvent, User, on
+from bot.testing import Conformance, Kit, Samples
 from plugins.alert_relay import AlertRelay
+from plugins.core import Core
 from plugins.daily_digest import DailyDigest
 from plugins.daily_digest.config import DailyDigestConfig
 
@@ -36,6 +39,15 @@ def kit() -> Iterator[Kit]:
 
 class TestDailyDigest(Conformance):
     plugin = DailyDigest
+
+    def kit(self) -> Kit:
+        return Kit(self.plugin, beside=[Core])
+
+    def prepare(self, kit: Kit) -> None:
+        opened(kit, "UANN")
+
+    def samples(self) -> Samples:
+        return {"a subscription": lambda kit: kit.click("Send it to me too", user="UANN")}
 
 
 def happen(kit: Kit) -> None:
@@ -74,3 +86,43 @@ def test_a_wrong_zone_stops_the_plugin_with_an_example() -> None:
     plugin = DailyDigest(DailyDigestConfig(zone="Mars/Olympus"))
     with pytest.raises(ConfigError, match=r"Mars/Olympus.*Europe/Berlin"):
         list(plugin.handlers())
+
+
+def test_who_wants_it_gets_it_as_a_direct_message_too() -> None:
+    with Kit(DailyDigest, beside=[Core]) as kit:
+        opened(kit, "UANN")
+        kit.click("Send it to me too", user="UANN")
+        assert "and sent to you too" in opened(kit, "UANN")
+        kit.rerun(kit.tick("post"))
+        assert [shown.channel for shown in kit.chat.messages] == ["#digest", "UANN"]
+        kit.click("Do not send it to me", user="UANN")
+        assert "and sent to you too" not in opened(kit, "UANN")
+        kit.advance(hours=24)
+        kit.tick("post")
+        assert [shown.channel for shown in kit.chat.messages] == ["#digest", "UANN", "#digest"]
+
+
+def test_one_who_can_not_be_written_to_does_not_keep_it_from_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with Kit(DailyDigest, beside=[Core]) as kit:
+        for user in ("UANN", "UBOB"):
+            opened(kit, user)
+            kit.click("Send it to me too", user=user)
+        upsert = kit.chat.upsert
+
+        @functools.wraps(upsert)
+        def refusing(**given: Any) -> MessageRef:
+            if given["channel"] == "UANN":
+                raise Permanent("This person has left.")
+            return upsert(**given)
+
+        monkeypatch.setattr(kit.chat, "upsert", refusing)
+        assert kit.tick("post").status == "done"
+        assert [shown.channel for shown in kit.chat.messages] == ["#digest", "UBOB"]
+
+
+def opened(kit: Kit, user: str) -> str:
+    said = ChatMessage(text="", user=User(id=user), channel="D1", ts="1")
+    kit.event("slack.home", said, subject="D1")
+    return str(kit.chat.homes[user])
