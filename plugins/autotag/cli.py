@@ -46,7 +46,7 @@ def train(
     name: Annotated[str, typer.Option(help="The first part of the version.")] = "tagging",
     precision: Annotated[float, typer.Option(min=0.5, max=1.0, help="Of tags applied unasked.")] = 0.95,
     languages: Annotated[str, typer.Option(help="Codes of what DATA is written in.")] = "en",
-    epochs: Annotated[int, typer.Option(min=1, help="At most; training stops early.")] = 5,
+    epochs: Annotated[int, typer.Option(min=1, help="At most; training stops early.")] = 10,
     seed: Annotated[int, typer.Option(help="The same seed and data give the same model.")] = 0,
     track: Annotated[bool, typer.Option("--track", help="Record the run in MLflow.")] = False,  # noqa: FBT002  # an option of the command line
     models: Models = None,

@@ -1,8 +1,9 @@
 """Fine-tunes all layers of the encoder together with a head. The one module that needs torch.
 
 AdamW (Loshchilov & Hutter, 2019) with linear warm-up and decay, layer-wise learning rates (Howard & Ruder,
-2018) and label smoothing. The pooling is the serving graph's: the mean over tokens, scaled to length 1. The
-table of word vectors stays as it is: most of its rows would never be seen in training.
+2018), label smoothing, and two passes of each batch that have to agree (R-Drop, Liang et al., 2021). The
+pooling is the serving graph's: the mean over tokens, scaled to length 1. The table of word vectors stays as
+it is: most of its rows would never be seen in training.
 """
 
 from __future__ import annotations
@@ -57,13 +58,13 @@ def tune(
     steps = recipe.epochs * math.ceil(len(train.texts) / recipe.batch)
     optimiser = torch.optim.AdamW(model.groups(), fused=True)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, steps, recipe.warmup))
-    best, kept, history, waited, done = math.inf, model.state(), [], 0, 0
+    best, kept, history, waited, done = (-1.0, 0.0), model.state(), [], 0, 0
     draw = np.random.default_rng(recipe.seed)
     tokens, held = model.tokens(train.texts), model.tokens(valid.texts)
     for epoch in range(recipe.epochs):
         model.train(on=True)
         for rows in _batches(tokens, recipe.batch, draw):
-            loss = model.loss([tokens[row] for row in rows], train.labels[rows], recipe.smoothing)
+            loss = model.loss([tokens[row] for row in rows], torch.from_numpy(train.labels[rows]))
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -72,9 +73,11 @@ def tune(
             done += 1
             progress(f"epoch {epoch + 1} of {recipe.epochs}", done / steps)
         history.append(model.validate(held, valid.labels))
-        waited = 0 if history[-1][0] < best else waited + 1
+        # The loss alone would stop too early: smoothing makes it unsure, which the temperature mends later.
+        loss, right = history[-1]
+        waited = 0 if (right, -loss) > best else waited + 1
         if not waited:
-            best, kept = history[-1][0], model.state()
+            best, kept = (right, -loss), model.state()
         if waited >= recipe.patience:
             break
     encoder, head = kept
@@ -133,14 +136,19 @@ class _Model:
         pooled = functional.normalize((hidden.float() * mask.unsqueeze(-1)).sum(1), dim=1)
         return self._head(pooled * self._recipe.scale)
 
-    def loss(self, tokens: Sequence[list[int]], labels: Labels, smoothing: float) -> Any:
-        logits = functional.log_softmax(self.logits(tokens), dim=1)
-        numbers = torch.from_numpy(labels)
-        known = numbers >= 0
-        share = torch.where(known, smoothing, 1.0).unsqueeze(1) / logits.shape[1]
-        picked = logits.gather(1, numbers.clamp(min=0).unsqueeze(1)).squeeze(1)
+    def loss(self, tokens: Sequence[list[int]], labels: Any) -> Any:
+        """Mean cross-entropy of two passes, whose dropout differs, plus how far they are from each other."""
+        one, other = (functional.log_softmax(self.logits(tokens), dim=1) for _ in range(2))
+        wrong = (self._cross_entropy(one, labels) + self._cross_entropy(other, labels)) / 2
+        return wrong + self._recipe.agreement * (_divergence(one, other) + _divergence(other, one)) / 2
+
+    def _cross_entropy(self, shares: Any, labels: Any) -> Any:
+        """`shares` are logarithms. A text of no class ought to be anything as likely as anything else."""
+        smoothing, known = self._recipe.smoothing, labels >= 0
+        share = torch.where(known, smoothing, 1.0).unsqueeze(1) / shares.shape[1]
+        picked = shares.gather(1, labels.clamp(min=0).unsqueeze(1)).squeeze(1)
         own = picked * torch.where(known, 1.0 - smoothing, 0.0)
-        return -(own + (share * logits).sum(1)).mean()
+        return -(own + (share * shares).sum(1)).mean()
 
     def validate(self, tokens: Sequence[list[int]], labels: Labels) -> tuple[float, float]:
         self.train(on=False)
@@ -160,6 +168,11 @@ class _Model:
     def state(self) -> tuple[dict[str, Matrix], dict[str, Any]]:
         encoder = {name: tensor.detach().numpy().copy() for name, tensor in self._bert.state_dict().items()}
         return encoder, copy.deepcopy(self._head.state_dict())
+
+
+def _divergence(one: Any, other: Any) -> Any:
+    """Kullback and Leibler's, of logarithms of shares."""
+    return functional.kl_div(one, other, log_target=True, reduction="batchmean")
 
 
 def _batches(tokens: Sequence[list[int]], size: int, draw: np.random.Generator) -> Iterator[list[int]]:

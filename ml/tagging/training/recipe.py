@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Recipe:
-    epochs: int = 5
-    patience: int = 2
-    """Epochs without a better validation loss after which training stops."""
+    epochs: int = 10
+    patience: int = 3
+    """Epochs without a better validation accuracy after which training stops."""
     batch: int = 64
     rate: float = 3e-4
     """Of the last encoder layer; each layer below learns at `layer_decay` of the one above it."""
@@ -18,6 +18,8 @@ class Recipe:
     warmup: float = 0.1
     weight_decay: float = 0.01
     smoothing: float = 0.1
+    agreement: float = 1.0
+    """Weight of the disagreement between two passes of the same texts."""
     scale: float = 12.0
     """Embeddings have length 1; logits are `scale` times their product with the head's weights."""
     max_tokens: int = 64
