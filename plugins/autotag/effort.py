@@ -54,11 +54,18 @@ class Category(BaseModel):
 
 def by_category(reviews: Iterable[Record]) -> list[Category]:
     """Each category that was suggested or applied and then reviewed, the most often reviewed first."""
+    pairs = confusion(reviews)
+    counts: Counter[str] = Counter()
+    for (said, _), times in pairs.items():
+        counts[said] += times
+    return [Category(name=name, reviewed=n, right=pairs[name, name]) for name, n in counts.most_common()]
+
+
+def confusion(reviews: Iterable[Record]) -> Counter[tuple[str, str]]:
+    """How often what was said first, as (said, what people say it is); each ticket by its last review."""
     newest = {record.subject: record.data for record in reversed(list(reviews))}
     said = [(d["decided"]["category"], d["category"]) for d in newest.values() if d.get("decided")]
-    counts = Counter(category for category, _ in said if category)
-    hits = Counter(category for category, truth in said if category and category == truth)
-    return [Category(name=name, reviewed=n, right=hits[name]) for name, n in counts.most_common()]
+    return Counter((category, truth or "none of them") for category, truth in said if category)
 
 
 class Drift(BaseModel):

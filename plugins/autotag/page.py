@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from bot.core.memory import Record
 from bot.plugin import Block, Cell, Chart, Context, Figure, Figures, Page, Section, Table, join, md
 from plugins.autotag.decisions import DECISION, REVIEW
-from plugins.autotag.effort import by_category, measured
+from plugins.autotag.effort import by_category, confusion, measured
 
 _WEEKS = 12
 _WEEK = timedelta(days=7)
@@ -26,7 +26,9 @@ def tickets(ctx: Context, title: str) -> Page:
     parts = (
         _figures(decisions, reviews),
         _weeks(decisions, reviews, now),
+        _over_time(decisions, reviews, now),
         _categories(reviews),
+        _confusion(reviews),
         _queue(decisions, reviews),
     )
     return Page(title=title, parts=parts)
@@ -67,6 +69,50 @@ def _weeks(decisions: Sequence[Record], reviews: Sequence[Record], now: datetime
         x=tuple(f"{end:%d %b}" for end in ends),
         series=tuple((names[band], tuple(counts)) for band, counts in bands.items()),
     )
+
+
+def _over_time(decisions: Sequence[Record], reviews: Sequence[Record], now: datetime) -> Chart:
+    """Weeks without a review have no accuracy: a gap, not a nought."""
+    ends = [now - _WEEK * back for back in reversed(range(_WEEKS))]
+    right: list[float | None] = []
+    covered: list[float | None] = []
+    for end in ends:
+        reviewed = by_category([r for r in reviews if end - _WEEK <= r.at < end])
+        bands = [r.data["band"] for r in decisions if end - _WEEK <= r.at < end]
+        right.append(_percent(sum(c.right for c in reviewed), sum(c.reviewed for c in reviewed)))
+        covered.append(_percent(bands.count("apply"), len(bands)))
+    whole = by_category(reviews)
+    share = _share(sum(c.right for c in whole), sum(c.reviewed for c in whole))
+    return Chart(
+        title="Accuracy and coverage week by week",
+        alt=f"Two lines: of what was reviewed {share} was right in all; and the share tagged unasked.",
+        x=tuple(f"{end:%d %b}" for end in ends),
+        series=(("right, of the reviewed", tuple(right)), ("tagged unasked", tuple(covered))),
+        unit="%",
+    )
+
+
+def _confusion(reviews: Sequence[Record]) -> Table:
+    """A row for each category that was said, a column for each that people said it is."""
+    pairs = confusion(reviews)
+    said = sorted({name for name, _ in pairs})
+    truths = sorted({truth for _, truth in pairs}, key=lambda truth: (truth not in said, truth))
+    return Table(
+        title="What was said, and what people say it is",
+        columns=("Said", *truths) if pairs else ("Said", "It is"),
+        rows=tuple(
+            (name, *(_confused(pairs[name, truth], right=name == truth) for truth in truths)) for name in said
+        ),
+        empty="Nobody has reviewed a tag or a suggestion yet.",
+    )
+
+
+def _confused(times: int, *, right: bool) -> Cell:
+    return Cell(text=f"{times}" if times else "", tone=("good" if right else "bad") if times else "")
+
+
+def _percent(part: int, whole: int) -> float | None:
+    return round(100 * part / whole, 1) if whole else None
 
 
 def _categories(reviews: Sequence[Record]) -> Table:

@@ -25,6 +25,10 @@ def table(found: Page, title: str) -> Table:
     return next(part for part in found.parts if isinstance(part, Table) and part.title == title)
 
 
+def chart(found: Page, title: str) -> Chart:
+    return next(part for part in found.parts if isinstance(part, Chart) and part.title == title)
+
+
 @pytest.mark.parametrize("plugin", [AutoTag, DailyDigest])
 def test_a_page_says_what_would_stand_there(plugin) -> None:
     with Kit(plugin) as kit:
@@ -50,3 +54,12 @@ def test_tickets_are_counted_and_suggestions_wait(tmp_path_factory: pytest.TempP
         kit.choose("Wrong? Choose the right one", "delivery", user="ULENA")
         rows = table(page(kit), "Accuracy by category").rows
         assert rows == (("payment-refund", "0%", "1"),)
+        confused = table(page(kit), "What was said, and what people say it is")
+        assert confused.columns == ("Said", "delivery")
+        assert [(row[0], row[1].text, row[1].tone) for row in confused.rows] == [
+            ("payment-refund", "1", "bad")
+        ]
+        kit.advance(seconds=1)
+        lines = dict(chart(page(kit), "Accuracy and coverage week by week").series)
+        assert lines["right, of the reviewed"] == (*[None] * 11, 0.0)
+        assert lines["tagged unasked"] == (*[None] * 11, 50.0)
