@@ -59,7 +59,7 @@ from bot.core.messages import (
     md,
     mention,
 )
-from bot.core.pages import Cell, Chart, Figure, Figures, Page, Prose, Table
+from bot.core.pages import Cell, Chart, Controls, Figure, Figures, Page, Prose, Table
 from bot.core.ports import (
     Alerts,
     Chat,
@@ -99,6 +99,7 @@ __all__ = [
     "ConfigurationItem",
     "Confirm",
     "Context",
+    "Controls",
     "Divider",
     "Errand",
     "Event",

@@ -13,7 +13,7 @@ from fastapi.responses import RedirectResponse, Response
 from fastapi.templating import Jinja2Templates
 from starlette.exceptions import HTTPException
 
-from bot.console import charts
+from bot.console import charts, press
 from bot.console.sign_in import COOKIE, SESSION_SECONDS, Links, Session, Sessions
 from bot.console.slack_identity import DONE, STATE_COOKIE, STATE_SECONDS, SlackIdentity
 from bot.core.context import Context
@@ -22,7 +22,7 @@ from bot.core.errors import Permanent, Refused, SignalboxError
 from bot.core.events import Event, Payload
 from bot.core.inbox import RunStatus
 from bot.core.kernel import Kernel
-from bot.core.pages import Chart, Page
+from bot.core.pages import Chart, Controls, Page
 
 STATIC = Path(__file__).parent / "static"
 VIEW = "console.view"
@@ -215,8 +215,18 @@ def _add_plugins(router: APIRouter, console: Console) -> None:
 
     @router.get("/pages/{plugin}")
     def page(request: Request, plugin: str) -> Response:
-        console.session(request)
-        return console.show(request, "page.html", plugin, page=_page(kernel, plugin), plugin=plugin)
+        session = console.session(request)
+        made = _page(kernel, plugin)
+        controls = [part for part in made.parts if isinstance(part, Controls) and not session.by_link]
+        buttons = {part.title: press.shown(part, session.user, kernel) for part in controls}
+        return console.show(request, "page.html", plugin, page=made, plugin=plugin, buttons=buttons)
+
+    @router.post("/press/{button_id}")
+    def pressed(request: Request, button_id: str, token: Annotated[str, Form()]) -> Response:
+        session = console.sent_by(request, token)
+        if session.by_link:
+            raise HTTPException(403, "Buttons need to know who presses: sign in with Slack.")
+        return RedirectResponse(f"/events/{press.press(button_id, session.user, kernel)}", 303)
 
     @router.get("/pages/{plugin}/charts/{number}.svg")
     def chart(request: Request, plugin: str, number: int) -> Response:

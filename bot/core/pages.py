@@ -6,6 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from bot.core.messages import Button
+
 Tone = Literal["", "good", "warn", "bad"]
 
 
@@ -57,6 +59,15 @@ class Prose(_Part):
     text: str
 
 
+class Controls(_Part):
+    """Buttons of a plugin's `@action`s. `without` says what those do who have not signed in with Slack."""
+
+    title: str
+    plugin: str
+    buttons: tuple[Button, ...]
+    without: str
+
+
 class Page(_Part):
     title: str
-    parts: tuple[Figures | Table | Chart | Prose, ...] = ()
+    parts: tuple[Figures | Table | Chart | Prose | Controls, ...] = ()

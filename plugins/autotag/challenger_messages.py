@@ -22,7 +22,7 @@ def message(made: Challenger) -> Message:
     ]  # fmt: skip
     return Message(
         text=f"{title}: {_percent(made.accuracy)} right instead of {_percent(made.before)}",
-        blocks=(Header(text=title), Section(text=join("\n", lines)), *_controls(made), Note(parts=(_HINT,))),
+        blocks=(Header(text=title), Section(text=join("\n", lines)), *_strip(made), Note(parts=(_HINT,))),
         severity="info",
     )
 
@@ -61,13 +61,16 @@ def _no_better(made: Challenger) -> Message:
     )
 
 
-def _controls(made: Challenger) -> tuple[Actions, ...]:
-    if made.state != "ready":
-        return ()
+def _strip(made: Challenger) -> tuple[Actions, ...]:
+    return (Actions(elements=controls(made)),) if made.state == "ready" else ()
+
+
+def controls(made: Challenger) -> tuple[Button, Button]:
+    """To decide about one that is ready."""
     args, group = {"id": made.id}, f"tag-model:{made.id}"
     promote = Button(text="Let it serve", action="promote", args=args, group=group, style="primary")
     keep = Button(text="Keep the present one", action="keep", args=args, group=group)
-    return (Actions(elements=(promote, keep)),)
+    return promote, keep
 
 
 def _percent(share: float) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from bot.core.memory import Record
-from bot.plugin import Block, Cell, Chart, Context, Figure, Figures, Page, Section, Table, join, md
+from bot.plugin import Block, Cell, Chart, Context, Controls, Figure, Figures, Page, Section, Table, join, md
+from plugins.autotag import challenger_messages, challengers
 from plugins.autotag.decisions import DECISION, REVIEW
 from plugins.autotag.effort import by_category, confusion, measured
 
@@ -30,6 +31,7 @@ def tickets(ctx: Context, title: str) -> Page:
         _categories(reviews),
         _confusion(reviews),
         _queue(decisions, reviews),
+        *_challengers(ctx),
     )
     return Page(title=title, parts=parts)
 
@@ -150,6 +152,20 @@ def home(ctx: Context) -> Sequence[Block]:
         for r in waiting[:_ON_HOME]
     ]
     return (Section(text=join("\n", [md("*{} tickets wait for a review*", len(waiting)), *lines])),)
+
+
+def _challengers(ctx: Context) -> list[Controls]:
+    without = "Whoever signed in with Slack decides here; else run signalbox tags promote with its folder."
+    return [
+        Controls(
+            title=f"{made.version} is ready: {made.accuracy:.1%} right instead of {made.before:.1%}",
+            plugin="autotag",
+            buttons=challenger_messages.controls(made),
+            without=without,
+        )
+        for made in challengers.known(ctx)
+        if made.state == "ready"
+    ]
 
 
 def _queue(decisions: Sequence[Record], reviews: Sequence[Record]) -> Table:

@@ -75,7 +75,7 @@ def offered(candidate: Candidate) -> Message:
                 text="A churn model is ready" if candidate.state == "ready" else "A churn model was ready"
             ),
             Section(text=join("\n", lines)),
-            *_controls(candidate),
+            *controls(candidate),
             Note(parts=(_source(candidate),)),
         ),
     )
@@ -102,7 +102,8 @@ def person(by: str) -> Markup | str:
     )
 
 
-def _controls(candidate: Candidate) -> Iterator[Actions]:
+def controls(candidate: Candidate) -> Iterator[Actions]:
+    """What may be pressed about it as it stands."""
     args = {"model": candidate.name}
     if candidate.state == "ready":
         sure = Confirm(
@@ -153,12 +154,14 @@ def question(serving: Model, before: Model, promotion: Promotion | None) -> Mess
         md("{} served before: {}.", before.name, _in_short(before)),
         f"It is an emergency change: it happens at once and is reviewed afterwards. {_HINT}",
     ]
+    strip = Actions(elements=(roll_back(serving, before),))
+    return Message(text=title, blocks=(Section(text=join("\n", lines)), strip))
+
+
+def roll_back(serving: Model, before: Model, *, once: bool = True) -> Button:
     sure = Confirm(title="Roll back?", text=f"{before.name} serves again at once.", ok="Roll back")
-    button = Button(
-        text="Roll back", action="rollback", args={"from": serving.name, "to": before.name},
-        style="danger", confirm=sure,
-    )  # fmt: skip
-    return Message(text=title, blocks=(Section(text=join("\n", lines)), Actions(elements=(button,))))
+    args = {"from": serving.name, "to": before.name}
+    return Button(text="Roll back", action="rollback", args=args, style="danger", confirm=sure, once=once)
 
 
 def _in_short(model: Model) -> str:

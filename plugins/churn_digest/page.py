@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
-from bot.plugin import Cell, Chart, Context, Figure, Figures, Page, Prose, Table
+from bot.plugin import Button, Cell, Chart, Context, Controls, Figure, Figures, Page, Prose, Table
+from ml.churn import shelf
 from ml.churn.runs import Run
-from plugins.churn_digest import card, memory, results, scored, trend, words
+from plugins.churn_digest import card, memory, model_messages, results, scored, trend, words
 from plugins.churn_digest.state import Case, Digest, Part, Row
 
 _OLD = timedelta(days=10)
@@ -27,6 +28,7 @@ def churn(ctx: Context, title: str) -> Page:
         _reasons(digest),
         *_trend(ctx),
         _outcomes(cases.values()),
+        *_models(ctx),
     )
     return Page(title=title, parts=parts)
 
@@ -158,6 +160,33 @@ def _outcome(case: Case) -> tuple[str | Cell, ...]:
         Cell(text=told, tone="bad" if gone else "good"),
         case.outcome.by if case.outcome else "the data",
         "yes" if case.assignee or case.snooze or case.ticket else "no",
+    )
+
+
+def _models(ctx: Context) -> tuple[Controls, ...]:
+    """What may be pressed about models; the page Models compares them."""
+    found = shelf.read(ctx.data_dir / "churn")
+    strips = [strip for candidate in memory.candidates(ctx) for strip in model_messages.controls(candidate)]
+    offered = tuple(element for strip in strips for element in strip.elements if isinstance(element, Button))
+    back: tuple[Button, ...] = ()
+    if found.champion and found.before and found.before != found.champion:
+        back = (model_messages.roll_back(found.champion, found.before, once=False),)
+    asked = (
+        (
+            "Challengers",
+            offered,
+            "Whoever signed in with Slack promotes here; else run signalbox models promote.",
+        ),
+        (
+            "Going back",
+            back,
+            "Whoever signed in with Slack goes back here; else run signalbox models rollback.",
+        ),
+    )
+    return tuple(
+        Controls(title=title, plugin="churn-digest", buttons=buttons, without=without)
+        for title, buttons, without in asked
+        if buttons
     )
 
 

@@ -6,12 +6,15 @@ import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx2
 import pytest
 from sandbox_slack_kit import ALICE, BOB, CAROL, Sandbox, running
 
+from bot.console.sign_in import Links
+from bot.core.runner import Runner
+from bot.plugin import Button, Click, Confirm, Context, Controls, Page, Plugin, action
 from tests.integration.web_kit import Web, jira_body, jira_headers, web
 
 pytestmark = pytest.mark.contract
@@ -96,6 +99,57 @@ def test_rights_are_those_of_the_person(site: Web, user: str, status: int) -> No
     assert answer.status_code == status
     [after] = [one for one in site.kernel.inbox.runs() if one.id == run]
     assert after.status == ("dead" if status == 403 else "pending")
+
+
+class Levers(Plugin):
+    """A page with a button."""
+
+    name = "levers"
+    page_title = "Levers"
+    pulled: ClassVar[list[str]] = []
+
+    @action("pull", permission="levers.pull")
+    def pull(self, click: Click, ctx: Context) -> str:
+        self.pulled.append(f"{click.user.id} {click.args['lever']}")
+        return "it is pulled"
+
+    def page(self, ctx: Context) -> Page:
+        confirm = Confirm(title="Sure?", text="The points move.", ok="Pull")
+        lever = Button(text="Pull it", action="pull", args={"lever": 7}, group="lever-7", confirm=confirm)
+        controls = Controls(title="Lever 7", plugin="levers", buttons=(lever,), without="Ask the signalman.")
+        return Page(title="Levers", parts=(controls,))
+
+
+def test_a_button_on_a_page_is_pressed_once_by_whom_it_is_for(tmp_path: Path, sandbox: Sandbox) -> None:
+    url = f"sqlite:///{tmp_path / 'c.db'}"
+    with web(url, Levers(Levers.Config()), **settings(sandbox)) as site:
+        site.http.get(agreed(site, BOB))
+        assert "Ask the signalman." in site.http.get("/pages/levers").text
+        site.http.get(agreed(site, ALICE))
+        page = site.http.get("/pages/levers").text
+        assert "The points move." in page
+        path, token = re.findall(
+            r'action="(/press/[^"]+)">\s*<input type="hidden" name="token" value="([^"]+)"', page
+        )[0]
+        assert site.http.post(path, data={"token": "another"}).status_code == 403
+        assert site.http.post("/press/unknown", data={"token": token}).status_code == 404
+        for _ in range(2):
+            answer = site.http.post(path, data={"token": token}, follow_redirects=False)
+            assert re.fullmatch(r"/events/\w+", answer.headers["location"])
+        for due in site.kernel.inbox.due():
+            Runner(site.kernel, "test").run(due.run_id)
+        assert Levers.pulled == [f"{ALICE} 7"]
+        assert "Ask the signalman." in site.http.get("/pages/levers").text
+
+
+def test_a_button_is_not_for_a_session_without_a_person(tmp_path: Path, sandbox: Sandbox) -> None:
+    with web(f"sqlite:///{tmp_path / 'c.db'}", Levers(Levers.Config()), **settings(sandbox)) as site:
+        site.http.get(f"/sign-in?code={Links(site.kernel.db).make()}")
+        page = site.http.get("/pages/levers").text
+        assert "Ask the signalman." in page
+        assert "/press/" not in page
+        token = re.findall(r'name="token" value="([^"]+)"', page)[0]
+        assert site.http.post("/press/unknown", data={"token": token}).status_code == 403
 
 
 def test_a_role_that_is_taken_away_ends_what_it_allowed(tmp_path: Path, sandbox: Sandbox) -> None:
