@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from bot.plugin import AlertGroup, Matcher, Permanent, Silence, Transient
 from bot.testing import START, Delivered, Kit, Shown
-from plugins.alert_relay import AlertRelay
+from plugins.alert_relay import AlertRelay, silencing
 from plugins.alert_relay.config import AlertRelayConfig
 
 pytestmark = pytest.mark.unit
@@ -481,3 +481,19 @@ def test_without_a_heartbeat_setting_nothing_is_reported(kit: Kit) -> None:
     notify(kit, recorded("watchdog.json"))
     later(kit, hours=9)
     assert kit.chat.messages == []
+
+
+@pytest.mark.parametrize(
+    ("now", "end"),
+    [
+        ("2026-11-24T22:00+00:00", "2026-11-25T07:00+00:00"),
+        ("2026-11-24T05:00+00:00", "2026-11-24T07:00+00:00"),
+        ("2026-11-24T07:00+00:00", "2026-11-25T07:00+00:00"),
+        ("2026-03-28T22:00+00:00", "2026-03-29T06:00+00:00"),  # the clocks go forward that night
+    ],
+)
+def test_a_silence_until_morning_ends_at_the_next_morning_of_the_place(now: str, end: str) -> None:
+    found = silencing.ends_at(
+        "morning", datetime.fromisoformat(now), morning=time(8), zone="Europe/Berlin", resolved=timedelta(0)
+    )
+    assert found == datetime.fromisoformat(end)
