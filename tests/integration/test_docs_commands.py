@@ -48,6 +48,7 @@ RUN_HERE = {
     "slack workspaces": ["slack", "workspaces"],
     "mitigations list": ["mitigations", "list"],
     "mitigations stop": ["mitigations", "stop", "why"],
+    "mitigations resume": ["mitigations", "resume", "why"],
     "incidents list": ["incidents", "list", "--all"],
     "alerts stats": ["alerts", "stats", "--days", "30"],
     "models list": ["models", "list"],
