@@ -20,6 +20,7 @@ from tests.conftest import free_port, wait_until
 pytestmark = pytest.mark.integration
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "docker-compose.yml"
+WORKFLOWS = sorted(map(str, (ROOT / ".github/workflows").glob("*.yml")))
 SECRETS = {
     "POSTGRES_PASSWORD": "unused",
     "REDIS_PASSWORD": "unused",
@@ -45,8 +46,10 @@ def _tool(name: str) -> str:
     [
         ["check-jsonschema", "--builtin-schema", "vendor.compose-spec", str(FILE)],
         ["hadolint", "--failure-threshold", "warning", str(ROOT / "deploy/image/Dockerfile")],
+        ["check-jsonschema", "--builtin-schema", "vendor.github-workflows", *WORKFLOWS],
+        ["zizmor", "--offline", "--min-severity", "medium", *WORKFLOWS],
     ],
-    ids=["compose", "Dockerfile"],
+    ids=["compose", "Dockerfile", "workflows", "workflows' security"],
 )
 def test_the_field_s_linter_has_nothing_to_say(argv: list[str]) -> None:
     ran = subprocess.run([_tool(argv[0]), *argv[1:]], capture_output=True, text=True, check=False)
