@@ -27,11 +27,30 @@ def models(ctx: Context, title: str) -> Page:
     tagging = kept(tagging_folder(ctx))
     parts = (
         _figures(found, tagging),
+        _buttons(ctx),
         *_churn(folder, found, ctx.settings.slack.command),
         _tagging(tagging),
         Prose(title="Going back with tags", text=_back_with_tags(tagging)),
     )
     return Page(title=title, parts=parts)
+
+
+def _buttons(ctx: Context) -> Table:
+    """A button belongs to the plugin whose models it changes, so it stands on that one's page."""
+    pages = (
+        ("churn-digest", "Promote, keep or roll back a churn model"),
+        ("autotag", "Decide about a tagging model"),
+    )
+    there = [(name, words) for name, words in pages if name in ctx.registry.plugins]
+    return Table(
+        title="Where the buttons are",
+        columns=("To do", "On the page"),
+        rows=tuple(
+            (words, Cell(text=ctx.registry.plugins[name].page_title, link=f"/pages/{name}"))
+            for name, words in there
+        ),
+        empty="No plugin with models is installed.",
+    )
 
 
 def tagging_folder(ctx: Context) -> Path:

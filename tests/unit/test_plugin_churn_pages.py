@@ -11,7 +11,7 @@ import churn_models
 import pytest
 from churn_samples import AS_OF, scored, write
 
-from bot.plugin import Cell, Chart, Figures, Page, Prose, Table
+from bot.plugin import Cell, Chart, Controls, Figures, Page, Prose, Table
 from bot.testing import Conformance, Kit
 from ml.churn import registry
 from plugins.churn_digest import ChurnDigest
@@ -122,6 +122,21 @@ def test_models_stand_side_by_side_with_who_promoted_them(tmp_path: Path) -> Non
         )
         assert f"{old.name} (AUC 0.840) would serve again" in back.text
         assert "/signalbox churn rollback" in back.text
+
+
+def test_the_page_has_the_buttons_that_its_models_call_for(kit: Kit, tmp_path: Path) -> None:
+    write(tmp_path, [scored(0)])
+    assert buttons(kit) == {}
+    churn_models.ready(tmp_path / "churn")
+    kit.tick("watch")
+    assert buttons(kit) == {"Challengers": ["Promote", "Keep"]}
+    kit.click("Promote")
+    assert buttons(kit) == {"Challengers": ["It went well", "It did not"], "Going back": ["Roll back"]}
+
+
+def buttons(kit: Kit) -> dict[str, list[str]]:
+    controls = [part for part in kit.page().parts if isinstance(part, Controls)]
+    return {part.title: [button.text for button in part.buttons] for part in controls}
 
 
 def test_tagging_models_are_listed_the_champion_first(tmp_path: Path) -> None:
