@@ -10,6 +10,7 @@ import importlib.util
 from collections.abc import Iterable, Sequence
 from importlib import metadata
 from pathlib import Path
+from typing import cast
 
 import typer
 
@@ -32,16 +33,28 @@ def register(
 
 
 def _described(entry: metadata.EntryPoint) -> str:
-    """The first sentence of the module's docstring, read without running it: help must not cost imports."""
+    """The group's help, else the first sentence of its module; read without running it, which may cost."""
     try:
         found = importlib.util.find_spec(entry.module)
-        source = Path(found.origin).read_text(encoding="utf-8") if found and found.origin else ""
-        line = (ast.get_docstring(ast.parse(source)) or "").partition("\n")[0]
+        tree = ast.parse(Path(found.origin).read_text(encoding="utf-8") if found and found.origin else "")
     except (ImportError, OSError, SyntaxError):  # loading it says what is wrong
-        line = ""
+        tree = ast.Module(body=[], type_ignores=[])
+    line = _help(tree, entry.attr) or (ast.get_docstring(tree) or "").partition("\n")[0]
     said = line.partition(": ")[2] if line.startswith("signalbox ") else line
     said = said.partition(". ")[0].rstrip(".")
     return f"{said[:1].upper()}{said[1:]}." if said else f"Commands of {entry.module}."
+
+
+def _help(tree: ast.Module, name: str) -> str:
+    """What `name = typer.Typer(help="…")` says."""
+    made = [node for node in tree.body if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)]
+    keywords = (
+        (keyword.arg, keyword.value)
+        for node in made
+        if name in {target.id for target in node.targets if isinstance(target, ast.Name)}
+        for keyword in cast("ast.Call", node.value).keywords
+    )
+    return next((str(v.value) for arg, v in keywords if arg == "help" and isinstance(v, ast.Constant)), "")
 
 
 def _load(entry: metadata.EntryPoint) -> typer.Typer:
