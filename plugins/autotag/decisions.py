@@ -49,6 +49,10 @@ class Decisions:
         )
         metrics.REVIEWS.labels(verdict, (newest.category if newest else None) or "none").inc()
 
+    def is_reviewed(self) -> bool:
+        """Whether somebody has said what the ticket is, or is not: their word stands."""
+        return bool(self._ctx.records.find(REVIEW, subject=self._ticket, limit=1))
+
     def _records(self) -> list[Record]:
         return self._ctx.records.find(DECISION, subject=self._ticket)
 

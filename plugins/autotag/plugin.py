@@ -77,7 +77,7 @@ class AutoTag(FilingHandlers, LearningHandlers, UnfurlHandlers, Plugin[AutoTagCo
 
     def _decide(self, ticket: Ticket, kept: Decisions, ctx: Context) -> Decision | None:
         why = policy.left_alone(ticket, self.config)
-        if why or policy.is_settled(kept.all(), ticket):
+        if why or policy.is_settled(kept.all(), ticket) or kept.is_reviewed():
             ctx.log.info("ticket.left_alone", ticket=ticket.key, why=why or "it is decided already")
             return None
         return self._decide_now(ticket, kept, ctx)
@@ -171,12 +171,25 @@ class AutoTag(FilingHandlers, LearningHandlers, UnfurlHandlers, Plugin[AutoTagCo
         if category not in model.slugs(self._cache(ctx)):
             raise Refused(f"{category!r} is not a category any more. Set the label in the helpdesk.")
         label = self.config.label_prefix + category
+        self._require_room(key, label, ctx)
         ctx.step("label", ctx.tickets.add_label, key=key, label=label)
         kept = Decisions(ctx, key)
         said = policy.verdict(kept.newest(), category)
         ctx.audit(f"tags.{said}", key, after={"label": label})
         kept.review(said, category, click.user.id)
         return f"{key} is {label}"
+
+    def _require_room(self, key: str, label: str, ctx: Context) -> None:
+        """What somebody has set in the helpdesk since the question was asked stands: no second label."""
+        ticket = ctx.tickets.get(key)
+        set_there = policy.category_labels(
+            ticket.labels, model.slugs(self._cache(ctx)), self.config.label_prefix
+        )
+        if set_there and label not in set_there:
+            raise Refused(
+                f"{key} is {', '.join(set_there)} by now; nothing was set. Change it in the helpdesk.",
+                check="room",
+            )
 
     @command("tags", help="Show how many tickets were tagged, corrected and left.", usage="tags [DAYS]")
     def tags(self, command: Command, ctx: Context) -> None:

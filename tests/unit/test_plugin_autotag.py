@@ -237,6 +237,23 @@ def test_a_label_that_a_person_removed_is_not_set_again(kit: Kit) -> None:
     assert "took payment-refund away" in kit.reply.text
 
 
+def test_a_label_that_came_and_went_in_the_helpdesk_is_not_set_later(kit: Kit) -> None:
+    file(kit, "SUP-1", NOISE)
+    deliver(kit, kit.tickets.relabel("SUP-1", "payment-refund"), labels_added=("payment-refund",))
+    deliver(kit, kit.tickets.relabel("SUP-1"), labels_removed=("payment-refund",))
+    deliver(kit, kit.tickets.add("SUP-1", REFUND))
+    assert kit.tickets.labels("SUP-1") == ()
+
+
+def test_a_press_that_comes_late_sets_no_second_label(kit: Kit) -> None:
+    file(kit, "SUP-1", DOUBTFUL)
+    deliver(kit, kit.tickets.relabel("SUP-1", "billing"), labels_added=("billing",), actor="lena")
+    kit.choose("Another category", "delivery", user="ULENA")
+    assert kit.tickets.labels("SUP-1") == ("billing",)
+    assert "SUP-1 is billing by now; nothing was set." in kit.reply.text
+    assert [review.data["by"] for review in kit.records("review")] == ["lena"]
+
+
 def test_our_own_change_does_not_come_back_to_us(kit: Kit) -> None:
     deliver(kit, kit.tickets.add("SUP-1", REFUND), by_us=True)
     assert kit.tickets.labels("SUP-1") == ()

