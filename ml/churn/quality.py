@@ -185,7 +185,8 @@ def _batch(table: Table, rows: int, limits: Limits, before: int | None) -> list[
         )
     if before and not (1 - limits.row_change) <= rows / before <= 1 + limits.row_change:
         words = f"{rows} rows, {before} in the run before."
-        found.append(Check(table.name, "row count", "failed", rows, words, "Is the export whole?"))
+        todo = "Is the export whole? If so, `signalbox churn etl --full` takes it."
+        found.append(Check(table.name, "row count", "failed", rows, words, todo))
     return found
 
 

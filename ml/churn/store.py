@@ -33,14 +33,15 @@ class Loaded:
 def etl(source: Source | Path, folder: Path, as_of: date, *, master: str = "", full: bool = False) -> Report:
     """Read what is new, check it with what is known, keep it. Data that fails changes nothing but the report.
 
-    With a `master` Spark reads, else Polars; `full` reads what is known anew.
+    With a `master` Spark reads, else Polars; `full` reads what is known anew. Then, and from another source,
+    the number of rows has nothing to be compared with.
 
     Raises:
         DataError: a table is missing or can't be read; there is nothing to report on.
     """
     chosen = Source(f"{source}") if isinstance(source, Path) else source
     lake = Lake(folder)
-    before = lake.manifest().rows
+    before = {} if full else lake.known_of(chosen).rows
     with lake.reading(chosen, as_of, _engine(master), full=full) as staged:
         report = quality.check(staged.raw, as_of, before=before)
         report.write(folder / "quality")

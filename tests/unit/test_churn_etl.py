@@ -162,6 +162,20 @@ def test_another_source_starts_anew(raw: Path, tmp_path: Path) -> None:
     assert len(Lake(folder).manifest().batches) == 1
 
 
+def test_a_source_of_another_size_is_taken_from_elsewhere_or_in_full(raw: Path, tmp_path: Path) -> None:
+    folder, other = tmp_path / "churn", tmp_path / "elsewhere"
+    store.etl(raw, folder, DAY)
+    shutil.copytree(raw, other)
+    few = _until(DAY, "customers").head(52).select("customer_id")
+    for name in WORLD:
+        _until(DAY, name).join(few, on="customer_id", how="semi").write_parquet(raw / f"{name}.parquet")
+    refused = store.etl(raw, folder, DAY)
+    assert {check.name for check in refused.broken} == {"row count"}
+    assert "`signalbox churn etl --full` takes it" in refused.broken[0].todo
+    assert store.etl(raw, folder, DAY, full=True).passed
+    assert store.etl(other, folder, DAY).passed
+
+
 def test_a_customer_whom_the_source_forgot_is_forgotten(raw: Path, tmp_path: Path) -> None:
     folder = tmp_path / "churn"
     store.etl(raw, folder, DAY)

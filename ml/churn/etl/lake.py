@@ -116,6 +116,11 @@ class Lake:
             self._tidy(self.manifest())
             lock.release()
 
+    def known_of(self, source: Source) -> Manifest:
+        """What was read of this source; an empty one where it was another."""
+        known = self.manifest()
+        return known if known.source == _identity(source) else Manifest(source=_identity(source))
+
     def commit(self, staged: Staged) -> None:
         """From here on the rows are known."""
         newest = staged.manifest.batches[-1]
@@ -125,9 +130,7 @@ class Lake:
         part.replace(self.place / MANIFEST)
 
     def _stage(self, source: Source, as_of: date, engine: Extractor, *, full: bool) -> Staged:
-        known = self.manifest()
-        if full or known.source != _identity(source):
-            known = Manifest(source=_identity(source))
+        known = Manifest(source=_identity(source)) if full else self.known_of(source)
         making = self.place / f"{_STAGING}{secrets.token_hex(4)}"
         making.mkdir()
         found = {
