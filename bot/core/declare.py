@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal
-from zoneinfo import available_timezones
 
 from croniter import croniter
 from pydantic import BaseModel, ConfigDict
@@ -16,6 +15,7 @@ from typing_extensions import TypeVar
 from bot.core.errors import ConfigError
 from bot.core.pages import Page
 from bot.core.ports import Health
+from bot.core.zones import is_time_zone
 
 if TYPE_CHECKING:
     from bot.core.context import Context
@@ -162,6 +162,10 @@ class Plugin(Generic[C]):
         """What the console shows under `page_title`. It only reads: it runs in the web process."""
         return Page(title=self.page_title)
 
+    def page_of(self, key: str, ctx: Context) -> Page | None:  # noqa: ARG002  # a hook
+        """The page of one thing that `page` links to as /pages/<plugin>/of/<key>; None: there is none."""
+        return None
+
     def home(self, user: User, ctx: Context) -> Sequence[Block]:  # noqa: ARG002  # a hook
         """What a person's Home tab shows of this plugin; nothing: it is left out.
 
@@ -193,7 +197,7 @@ class Plugin(Generic[C]):
                 f"Plugin {self.name!r}: {match!r} is not a cron expression. "
                 'Use five fields, for example "0 9 * * MON-FRI".'
             )
-        if zone not in available_timezones():
+        if not is_time_zone(zone):
             raise ConfigError(
                 f"Plugin {self.name!r}: {zone!r} is not an IANA time zone. Use one such as 'Europe/Berlin'."
             )

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from bot.core import tables
-from bot.core.database import Database
 from bot.core.declare import Plugin
 from bot.core.integration import Integration, Services
 from bot.core.kernel import Kernel
@@ -16,6 +14,7 @@ from bot.core.ticket_pages import TicketPages
 from bot.testing.alerts import FakeAlerts
 from bot.testing.chat import FakeChat
 from bot.testing.clock import Clock
+from bot.testing.databases import empty_database
 from bot.testing.executors import FakeExecutors
 from bot.testing.gateway import FakeGateway
 from bot.testing.metrics import FakeMetrics
@@ -39,7 +38,7 @@ class World:
         self.chat: FakeChat
         self.kernel = Kernel(
             settings,
-            _database(database_url),
+            empty_database(database_url),
             _registry(plugins),
             [
                 self._connect_chat,
@@ -72,12 +71,6 @@ class World:
 
 def kit_settings(roles: dict[str, Role], **fields: Any) -> Settings:
     return Settings.model_validate({"secret_key": KEY, "roles": roles, **fields})
-
-
-def _database(url: str) -> Database:
-    db = Database(url)
-    tables.create_all(db.engine)
-    return db
 
 
 def _registry(plugins: Iterable[Plugin[Any]]) -> Registry:

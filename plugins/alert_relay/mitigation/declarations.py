@@ -7,10 +7,11 @@ import re
 from collections.abc import Mapping
 from datetime import datetime, time, timedelta
 from typing import Annotated, Any, Literal, Self
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
+from bot.core.zones import is_time_zone
 from plugins.alert_relay.mitigation import templates
 
 Comparator = Literal["<", "<=", ">", ">=", "==", "!="]
@@ -27,7 +28,7 @@ def _pattern(text: str) -> str:
 
 
 def _zone(name: str) -> str:
-    if name not in available_timezones():
+    if not is_time_zone(name):
         raise ValueError(f"{name!r} is not an IANA time zone. Example: 'Europe/Berlin'")
     return name
 
@@ -189,6 +190,11 @@ class Mitigation(_Declared):
     verify: Verification | None = Field(None, description="What shows that it worked.")
     inverse: bool = Field(default=True, description="Undo what did not help, where the executor can.")
     auto: Auto | None = Field(None, description="May run without a person, once somebody turned it on.")
+    follows: str = Field(
+        "",
+        description="Name of the mitigation that is tried first; by itself, this one runs only when that "
+        "one did not help.",
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -257,9 +263,33 @@ class Rules(_Declared):
     def get(self, name: str) -> Mitigation | None:
         return next((found for found in self.mitigations if found.name == name), None)
 
+    def following(self, name: str) -> tuple[Mitigation, ...]:
+        """Those whose turn comes when this one did not help."""
+        return tuple(found for found in self.mitigations if found.follows == name)
+
 
 def unique(mitigations: tuple[Mitigation, ...]) -> tuple[Mitigation, ...]:
     names = [found.name for found in mitigations]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ValueError(f"two mitigations are named {twice[0]!r}; give each a name of its own")
+    return mitigations
+
+
+def in_turn(mitigations: tuple[Mitigation, ...]) -> tuple[Mitigation, ...]:
+    """Each follows one that is declared, and none itself in the end."""
+    before = {found.name: found.follows for found in mitigations}
+    for found in mitigations:
+        if found.follows and found.follows not in before:
+            raise ValueError(
+                f"{found.name!r} follows {found.follows!r}, which is not declared. "
+                "Declare it, or correct follows"
+            )
+        seen, name = {found.name}, found.follows
+        while name:
+            if name in seen:
+                raise ValueError(
+                    f"{found.name!r} follows itself in the end; leave one of them without follows"
+                )
+            seen.add(name)
+            name = before[name]
     return mitigations

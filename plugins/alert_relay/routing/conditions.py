@@ -3,9 +3,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Annotated
-from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from bot.core.zones import is_time_zone
 
 
 def _pattern(text: str) -> str:
@@ -17,7 +18,7 @@ def _pattern(text: str) -> str:
 
 
 def _zone(name: str) -> str:
-    if name not in available_timezones():
+    if not is_time_zone(name):
         raise ValueError(f"{name!r} is not an IANA time zone. Example: 'Europe/Berlin'")
     return name
 
