@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from bot.core.texts import storable_json
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _BUSY_SECONDS = 10
 _NO_SUCH_TABLE = "42P01"
+_MIGRATION_LOCK, _MIGRATION_PAUSE = 7_445_668, 0.2
 
 
 class Storage(Protocol):
@@ -103,10 +105,30 @@ class Database:
 
         config = Config()
         config.set_main_option("script_location", str(_MIGRATIONS))
-        with self.engine.connect() as connection:
+        with self._migrating_alone(), self.engine.connect() as connection:
+            if self._revision() >= newest_revision():
+                return
             config.attributes["connection"] = connection
             alembic.upgrade(config, "head")
             connection.commit()
+
+    @contextmanager
+    def _migrating_alone(self) -> Iterator[None]:
+        """Nodes that start together on PostgreSQL migrate one after the other.
+
+        Who waits asks again and again: a query that waited would hold a snapshot, and an index that is built
+        beside the writers waits until those are gone.
+        """
+        if self.engine.dialect.name != "postgresql":
+            yield
+            return
+        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as lock:
+            while not lock.execute(text(f"SELECT pg_try_advisory_lock({_MIGRATION_LOCK})")).scalar():
+                time.sleep(_MIGRATION_PAUSE)
+            try:
+                yield
+            finally:
+                lock.execute(text(f"SELECT pg_advisory_unlock({_MIGRATION_LOCK})"))
 
     def is_newest(self) -> bool:
         """Whether the schema is the one that this program works with."""

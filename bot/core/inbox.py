@@ -12,7 +12,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, cast
 
-from sqlalchemy import Connection, Row, and_, func, insert, literal_column, or_, select, update
+from sqlalchemy import (
+    Connection,
+    Row,
+    Select,
+    and_,
+    func,
+    insert,
+    literal_column,
+    or_,
+    select,
+    union_all,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bot.core.database import Database
@@ -339,10 +351,13 @@ class Inbox:
     def open_counts(self) -> dict[str, int]:
         """Runs that wait, are worked on, or are dead letters; what is done is too many to count."""
         wanted = ("pending", "leased", "dead")
-        query = select(runs.c.status, func.count()).where(runs.c.status.in_(wanted)).group_by(runs.c.status)
+        # One by one: to group them, each row's word would be compared, which takes twice as long.
+        each: list[Select[Any]] = [
+            select(literal_column(f"'{status}'"), func.count()).where(runs.c.status == status)
+            for status in wanted
+        ]
         with self._db.read() as tx:
-            found: dict[str, int] = dict(tx.execute(query).all())
-        return {status: found.get(status, 0) for status in wanted}
+            return dict(tx.execute(union_all(*each)).all())
 
     def counts(self, since: datetime) -> dict[str, int]:
         """Runs by status; of the done ones those that ended since then."""

@@ -84,7 +84,7 @@ events = Table(
     Column("serial", Words(255)),
     Column("body", LargeBinary, nullable=False),
     Column("received_at", Instant, nullable=False),
-    Index("ix_events_received_at", "received_at"),
+    Index("ix_events_received_at_kind", "received_at", "kind"),  # with the kind, so that counts read no rows
     Index("ix_events_subject", "subject"),
 )
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from alembic import command
 from alembic.config import Config
@@ -93,3 +96,16 @@ def test_a_process_of_this_version_starts_on_the_schema_of_the_next(db: Database
         tx.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     db.migrate()
     assert not db.is_newest()
+
+
+def test_nodes_that_start_together_migrate_one_after_the_other(postgres_server: str) -> None:
+    name = f"t{secrets.token_hex(6)}"
+    with psycopg.connect(f"{postgres_server}/postgres", autocommit=True) as admin:
+        admin.execute(f'CREATE DATABASE "{name}"')
+        nodes = [Database(f"{postgres_server}/{name}") for _ in range(4)]
+        with ThreadPoolExecutor(len(nodes)) as pool:
+            list(pool.map(Database.migrate, nodes))
+        assert all(node.is_newest() for node in nodes)
+        for node in nodes:
+            node.close()
+        admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
