@@ -352,7 +352,7 @@ class Inbox:
         """Runs that wait, are worked on, or are dead letters; what is done is too many to count."""
         wanted = ("pending", "leased", "dead")
         # One by one: to group them, each row's word would be compared, which takes twice as long.
-        each: list[Select[Any]] = [
+        each: list[Any] = [
             select(literal_column(f"'{status}'"), func.count()).where(runs.c.status == status)
             for status in wanted
         ]
