@@ -15,7 +15,6 @@ from typing import Any, Literal, cast
 from sqlalchemy import (
     Connection,
     Row,
-    Select,
     and_,
     func,
     insert,
