@@ -2,40 +2,70 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from bot.core.pages import Chart
 
 _COLOURS = ("#3778c2", "#c2573a", "#2f8f5b", "#8a5cc2", "#b08900", "#5b7083")
-_LABELS = 12
+_GREY = "#7a8190"
+"""Legible on light and on dark."""
+_ROW = 34
 
 
-def svg(chart: Chart) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Size:
+    """`labels`: how many stand under the chart before they run into each other."""
+
+    width: int
+    height: int
+    labels: int
+
+
+WIDE, NARROW = Size(860, 300, 12), Size(400, 280, 5)
+
+
+def svg(chart: Chart, size: Size = WIDE) -> bytes:
     import pygal  # noqa: PLC0415  # only pages with charts pay for it
     from pygal.style import Style  # noqa: PLC0415
 
-    kinds = {"line": pygal.Line, "bar": pygal.Bar, "stacked": pygal.StackedBar}
-    grey = "#7a8190"  # legible on light and on dark
+    kinds = {"line": pygal.Line, "bar": pygal.Bar, "stacked": pygal.StackedBar, "across": pygal.HorizontalBar}
     style = Style(
-        background="transparent", plot_background="transparent", foreground=grey, foreground_strong=grey,
-        foreground_subtle=grey, guide_stroke_color=f"{grey}66", major_guide_stroke_color=f"{grey}66",
+        background="transparent", plot_background="transparent", foreground=_GREY, foreground_strong=_GREY,
+        foreground_subtle=_GREY, guide_stroke_color=f"{_GREY}66", major_guide_stroke_color=f"{_GREY}66",
         colors=_COLOURS, opacity=".85", font_family="system-ui, sans-serif",
         label_font_size=13, major_label_font_size=13, legend_font_size=14, guide_stroke_dasharray="2,4",
     )  # fmt: skip
+    across = chart.kind == "across"
     drawn = kinds[chart.kind](
-        style=style, js=(), width=860, height=300, show_legend=len(chart.series) > 1, legend_at_bottom=True,
-        dots_size=2, stroke_style={"width": 2.5}, margin=6, show_minor_x_labels=False, no_prefix=True,
+        style=style, js=(), width=size.width, height=height(chart, size), margin=6, no_prefix=True,
+        show_legend=len(chart.series) > 1, legend_at_bottom=True,
+        legend_at_bottom_columns=_columns(chart, size), dots_size=2, stroke_style={"width": 2.5},
+        show_minor_x_labels=across, truncate_label=-1,
         formatter=lambda value: f"{value:g}{chart.unit}", explicit_size=True, min_scale=3, max_scale=6,
         print_values=False, zero=0, include_x_axis=chart.kind != "line",
     )  # fmt: skip
-    drawn.x_labels = list(chart.x)
-    every = max(1, len(chart.x) // _LABELS)
-    drawn.x_labels_major = list(chart.x[::every])
+    # Across, the first name stands at the bottom unless it is turned.
+    turn = -1 if across else 1
+    drawn.x_labels = list(chart.x)[::turn]
+    if not across:
+        drawn.x_labels_major = list(chart.x[:: max(1, -(-len(chart.x) // size.labels))])
     for name, values in chart.series:
-        drawn.add(name, list(values))
+        drawn.add(name, list(values)[::turn])
     drawn.add_xml_filter(_without_scripts)
     rendered: bytes = drawn.render()
     return rendered
+
+
+def height(chart: Chart, size: Size) -> int:
+    """Bars across need room for each of their names."""
+    return 70 + _ROW * len(chart.x) if chart.kind == "across" else size.height
+
+
+def _columns(chart: Chart, size: Size) -> int:
+    """Names of series stand side by side where there is room."""
+    longest = max((len(name) for name, _ in chart.series), default=1)
+    return max(1, min(len(chart.series), size.width // (45 + 9 * longest)))
 
 
 def _without_scripts(root: Any) -> Any:

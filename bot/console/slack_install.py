@@ -7,7 +7,7 @@ import hmac
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from bot.console.routes import Console
+from bot.console.frame import Console
 from bot.console.sign_in import LINK_LIFETIME, Links
 from bot.core.errors import Permanent, Refused
 from bot.core.kernel import Kernel

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bot.core import audit_chain
@@ -135,9 +135,12 @@ class Audit:
         with self._db.read() as tx:
             return [AuditRow(*row) for row in tx.execute(query)]
 
-    def recent(self, limit: int = 100) -> list[AuditRow]:
-        """The newest rows, newest first."""
+    def recent(self, limit: int = 100, *, search: str = "") -> list[AuditRow]:
+        """The newest rows, newest first; `search` looks in who, what and to what."""
         query = select(*_ROW).order_by(audit.c.seq.desc()).limit(limit)
+        if search:
+            texts = (audit.c.actor, audit.c.action, audit.c.subject)
+            query = query.where(or_(*(text.icontains(search, autoescape=True) for text in texts)))
         with self._db.read() as tx:
             return [AuditRow(*row) for row in tx.execute(query)]
 

@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
-from bot.console.routes import SignInNeeded, sign_in_page
+from bot.console.frame import SignInNeeded, sign_in_page
 from bot.core.errors import Permanent, Refused, SignalboxError, Transient
 
 log = structlog.get_logger()
