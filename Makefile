@@ -1,6 +1,8 @@
 # Everything a person types. `make help` lists it.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
+# Processes that tests run in. One of them has the tests that start the whole product.
+JOBS ?= 2
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 .DEFAULT_GOAL := help
@@ -14,7 +16,7 @@ run: $(VENV)/.run ## Install what is needed and start everything (ARGS="--port 9
 
 test: $(VENV)/.dev ## Install what is needed, check style, types and imports, run every test
 	$(MAKE) --no-print-directory check
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
 
 chaos: $(VENV)/.dev ## Kill and break things until 1,000 processes died; nothing may be lost or doubled
 	SIGNALBOX_CHAOS_KILLS=$${KILLS:-1000} $(BIN)/python -m pytest -s tests/chaos $(ARGS)

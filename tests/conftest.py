@@ -21,6 +21,21 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
 
+# These start the whole product, or break it: two at once would need more cores than a small machine has.
+WHOLE_PRODUCT = ("tests/chaos/", "tests/e2e/")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With `-n`, whole products run one after the other in one process, and the other tests beside them.
+
+    They come first: otherwise the rest of the tests would be over while they only begin.
+    """
+    for item in items:
+        if item.nodeid.startswith(WHOLE_PRODUCT):
+            item.add_marker(pytest.mark.xdist_group("product"))
+    items.sort(key=lambda item: not item.nodeid.startswith(WHOLE_PRODUCT))
+
 
 def free_port() -> int:
     with socket.socket() as probe:
