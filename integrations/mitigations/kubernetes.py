@@ -1,4 +1,4 @@
-"""Mitigation in a Kubernetes cluster: restart or scale a workload, take a node out of service.
+"""Mitigation in a Kubernetes cluster: restart, scale or roll back a workload, take a node out of service.
 
 What is changed is marked with the run's key, so that a repetition changes nothing and a run is found again.
 """
@@ -6,6 +6,8 @@ What is changed is marked with the run's key, so that a repetition changes nothi
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
@@ -15,21 +17,25 @@ from bot.core.executors import Outcome, Parameters, Plan, Progress
 from bot.core.integration import Services
 from bot.core.settings import KubernetesExecutor
 from integrations.mitigations.fields import DnsName
-from integrations.mitigations.kubernetes_cluster import Cluster, Kind, Node, Workload, connected
+from integrations.mitigations.kubernetes_cluster import Cluster, Kind, Node, Revision, Workload, connected
 
 _NODE_ACTIONS = {"cordon", "drain", "uncordon"}
 
 
 class KubernetesParameters(Parameters):
-    """`restart` and `scale` name a workload, `cordon`, `drain` and `uncordon` a node."""
+    """`restart`, `scale` and `rollback` name a workload, `cordon`, `drain` and `uncordon` a node."""
 
-    action: Literal["restart", "scale", "cordon", "drain", "uncordon"]
+    action: Literal["restart", "scale", "rollback", "cordon", "drain", "uncordon"]
     kind: Kind = "deployment"
     namespace: DnsName | None = None
     name: DnsName | None = None
     node: DnsName | None = None
     replicas: int | None = Field(None, ge=0, description="Scale to this many.")
     add: int | None = Field(None, ge=-100, le=100, description="Or by so many.")
+    minutes: float = Field(
+        60, gt=0, description="Roll back only what was rolled out within this time; older is not the cause."
+    )
+    revision: int | None = Field(None, ge=1, description="Roll back to this one, whatever its age.")
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -42,6 +48,8 @@ class KubernetesParameters(Parameters):
             raise ValueError("scale needs either replicas or add")
         if self.action == "scale" and self.kind == "daemonset":
             raise ValueError("a daemonset can't be scaled")
+        if self.action == "rollback" and self.kind != "deployment":
+            raise ValueError("only a deployment can be rolled back")
         return self
 
     @property
@@ -78,6 +86,10 @@ class KubernetesLevers:
         if parameters.action == "restart":
             cluster.restart(workload, key)
             return Outcome(progress="running", detail="The rollout began.")
+        if parameters.action == "rollback":
+            _, wanted_one = _change(cluster, parameters, workload)
+            cluster.roll_back(workload, wanted_one, key)
+            return Outcome(progress="running", detail=f"Rolling back to revision {wanted_one.number}.")
         wanted = self._wanted(parameters, workload)
         cluster.scale(workload, wanted, key)
         return Outcome(progress="running", detail=f"Scaled from {workload.replicas} to {wanted}.")
@@ -96,6 +108,8 @@ class KubernetesLevers:
             case "scale":
                 back = {"replicas": plan.before["replicas"], "add": None}
                 return parameters.model_copy(update=back)
+            case "rollback":
+                return parameters.model_copy(update={"revision": plan.before["revision"]})
             case "cordon" | "drain":
                 return parameters.model_copy(update={"action": "uncordon"})
             case "uncordon":
@@ -106,11 +120,23 @@ class KubernetesLevers:
         if parameters.action == "restart":
             cluster.restart(found, "dry-run", dry=True)
             effect = f"The {found.replicas} pods of {parameters.target} will be replaced one after another."
+        elif parameters.action == "rollback":
+            return self._plan_rollback(cluster, parameters, found)
         else:
             wanted = self._wanted(parameters, found)
             cluster.scale(found, wanted, "dry-run", dry=True)
             effect = f"{parameters.target} will be scaled from {found.replicas} to {wanted} pods."
         before = {"replicas": found.replicas}
+        return Plan(targets=(parameters.target,), effect=effect, healthy=found.available, before=before)
+
+    def _plan_rollback(self, cluster: Cluster, parameters: KubernetesParameters, found: Workload) -> Plan:
+        now, wanted = _change(cluster, parameters, found)
+        cluster.roll_back(found, wanted, "dry-run", dry=True)
+        effect = (
+            f"{parameters.target} will go from revision {now.number} ({_images(now)}) "
+            f"back to {wanted.number} ({_images(wanted)})."
+        )
+        before = {"revision": now.number}
         return Plan(targets=(parameters.target,), effect=effect, healthy=found.available, before=before)
 
     def _plan_node(self, cluster: Cluster, parameters: KubernetesParameters) -> Plan:
@@ -159,6 +185,40 @@ class KubernetesLevers:
                 "nothing was changed.",
                 check="registered",
             )
+
+
+def _change(
+    cluster: Cluster, parameters: KubernetesParameters, workload: Workload
+) -> tuple[Revision, Revision]:
+    """The present version, and the one to go back to; Refused when the present one is not lately changed."""
+    known = cluster.revisions(workload)
+    if not known:
+        raise Refused(_no_revision(parameters, "no revision of it is kept"), check="dry-run")
+    if parameters.revision is not None:
+        wanted = next((one for one in known if one.number == parameters.revision), None)
+        if wanted is None:
+            raise Refused(_no_revision(parameters, f"{parameters.revision} is not kept"), check="dry-run")
+        return known[0], wanted
+    same = list(takewhile(known[0].is_like, known))
+    if len(same) == len(known):
+        raise Refused(_no_revision(parameters, "no other version of it is kept"), check="dry-run")
+    since = min(one.made_at for one in same)
+    if since < datetime.now(UTC) - timedelta(minutes=parameters.minutes):
+        raise Refused(
+            f"{parameters.target} is as it was rolled out at {since:%Y-%m-%d %H:%M} UTC; only what is "
+            f"younger than {parameters.minutes:g} minutes is rolled back. Nothing was changed.",
+            check="dry-run",
+        )
+    return known[0], known[len(same)]
+
+
+def _no_revision(parameters: KubernetesParameters, why: str) -> str:
+    return f"{parameters.target} can't be rolled back: {why}. Nothing was changed."
+
+
+def _images(revision: Revision) -> str:
+    containers = (revision.template.get("spec") or {}).get("containers") or ()
+    return ", ".join(str(one.get("image", "?")) for one in containers)[:200] or "no image"
 
 
 def _rollout(workload: Workload) -> Outcome:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, Literal, NamedTuple, Self
 
 from bot.core.errors import Permanent, SignalboxError, Transient
@@ -16,6 +17,10 @@ PAUSE_SECONDS = 1.0
 _RESERVED = 0.3
 """Part of the time that is kept for saying how far it came."""
 _MIRROR = "kubernetes.io/config.mirror"
+_REVISION = "deployment.kubernetes.io/revision"
+_POD_HASH = "pod-template-hash"
+_RESTARTS = {MARK, "kubectl.kubernetes.io/restartedAt"}
+"""Annotations by which pods are restarted: a revision that differs in these alone is no other version."""
 Kind = Literal["deployment", "statefulset", "daemonset"]
 _METHOD = {"deployment": "deployment", "statefulset": "stateful_set", "daemonset": "daemon_set"}
 
@@ -30,6 +35,19 @@ class Workload(NamedTuple):
     is_rolled_out: bool
     is_stuck: bool
     run: str
+    uid: str = ""
+    selector: str = ""
+
+
+class Revision(NamedTuple):
+    """One version of a deployment's pods."""
+
+    number: int
+    made_at: datetime
+    template: dict[str, Any]
+
+    def is_like(self, other: Revision) -> bool:
+        return _without_restarts(self.template) == _without_restarts(other.template)
 
 
 class Node(NamedTuple):
@@ -101,6 +119,37 @@ class Cluster:
 
     def scale(self, workload: Workload, replicas: int, key: str, *, dry: bool = False) -> None:
         self._patch(workload, {"replicas": replicas}, key, dry=dry)
+
+    def revisions(self, workload: Workload) -> list[Revision]:
+        """Those that the cluster keeps of a deployment, the present one first."""
+        with _translated(f"list the revisions of {workload.kind}/{workload.namespace}/{workload.name}"):
+            found = self._apps.list_namespaced_replica_set(
+                workload.namespace, label_selector=workload.selector, **self._limit()
+            )
+        own = [item for item in found.items if _is_owned(item, workload.uid)]
+        return sorted((self._revision(item) for item in own), key=lambda one: one.number, reverse=True)
+
+    def _revision(self, found: Any) -> Revision:
+        template = self._apps.api_client.sanitize_for_serialization(found.spec.template)
+        labels = template.get("metadata", {}).get("labels", {})
+        labels.pop(_POD_HASH, None)
+        number = int((found.metadata.annotations or {}).get(_REVISION, "0"))
+        return Revision(number, found.metadata.creation_timestamp, template)
+
+    def roll_back(self, workload: Workload, revision: Revision, key: str, *, dry: bool = False) -> None:
+        """Put an earlier version of the pods in the place of the present one, as `kubectl rollout undo`.
+
+        A patch of operations, since merged into the present template it would leave what was added there.
+        """
+        body = [
+            {"op": "replace", "path": "/metadata/resourceVersion", "value": workload.version},
+            {"op": "add", "path": f"/metadata/annotations/{_escaped(MARK)}", "value": key},
+            {"op": "replace", "path": "/spec/template", "value": revision.template},
+        ]
+        with _translated(f"roll back {workload.kind}/{workload.namespace}/{workload.name}"):
+            self._apps.patch_namespaced_deployment(
+                workload.name, workload.namespace, body, **_dry(dry), **self._limit()
+            )
 
     def _patch(self, workload: Workload, spec: dict[str, Any], key: str, *, dry: bool) -> None:
         """The version makes it fail when somebody else was faster."""
@@ -186,7 +235,42 @@ def _workload(kind: Kind, found: Any) -> Workload:
         is_rolled_out=is_seen and wanted == total == updated == available,
         is_stuck=is_seen and _has_reason(status, "ProgressDeadlineExceeded"),
         run=(meta.annotations or {}).get(MARK, ""),
+        uid=meta.uid or "",
+        selector=_selector(spec.selector),
     )
+
+
+def _selector(found: Any) -> str:
+    """As a query's parameter."""
+    equal = [f"{name}={value}" for name, value in (found.match_labels or {}).items()]
+    return ",".join([*equal, *(_expression(one) for one in found.match_expressions or ())])
+
+
+def _expression(found: Any) -> str:
+    match found.operator:
+        case "In":
+            return f"{found.key} in ({','.join(found.values)})"
+        case "NotIn":
+            return f"{found.key} notin ({','.join(found.values)})"
+        case "Exists":
+            return str(found.key)
+        case _:
+            return f"!{found.key}"
+
+
+def _is_owned(found: Any, uid: str) -> bool:
+    return any(owner.controller and owner.uid == uid for owner in found.metadata.owner_references or ())
+
+
+def _without_restarts(template: dict[str, Any]) -> dict[str, Any]:
+    meta = template.get("metadata") or {}
+    left = {name: value for name, value in (meta.get("annotations") or {}).items() if name not in _RESTARTS}
+    return {**template, "metadata": {**meta, "annotations": left}}
+
+
+def _escaped(name: str) -> str:
+    """A name within a JSON pointer."""
+    return name.replace("~", "~0").replace("/", "~1")
 
 
 def _holds(status: Any, condition: str) -> bool:

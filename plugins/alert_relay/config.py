@@ -7,7 +7,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from bot.plugin import PluginConfig
-from plugins.alert_relay.mitigation.declarations import Mitigation, MitigationPolicy, Rules, unique
+from plugins.alert_relay.mitigation.declarations import Mitigation, MitigationPolicy, Rules, in_turn, unique
 from plugins.alert_relay.routing.conditions import Zone
 from plugins.alert_relay.routing.maintenance import Maintenance
 from plugins.alert_relay.routing.quiet import QuietHours
@@ -93,7 +93,7 @@ class AlertRelayConfig(PluginConfig):
     downtime_severities: tuple[str, ...] = Field(
         ("critical", "page"), description="Severities that count as downtime of their service."
     )
-    mitigations: Annotated[tuple[Mitigation, ...], AfterValidator(unique)] = Field(
+    mitigations: Annotated[tuple[Mitigation, ...], AfterValidator(unique), AfterValidator(in_turn)] = Field(
         (), description="What people may do about alerts with one click; declared as [[mitigations]]."
     )
     mitigation: MitigationPolicy = Field(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from copy import deepcopy
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from fastapi.responses import JSONResponse
 APPS, CORE = "/apis/apps/v1/namespaces/{namespace}/{plural}", "/api/v1"
 KINDS = {"deployments": "Deployment", "statefulsets": "StatefulSet", "daemonsets": "DaemonSet"}
 TOKEN = "a-token"
+REVISION = "deployment.kubernetes.io/revision"
 
 
 class KubernetesServer:
@@ -19,6 +22,7 @@ class KubernetesServer:
 
     def __init__(self) -> None:
         self.workloads: dict[tuple[str, str, str], dict[str, Any]] = {}
+        self.replica_sets: list[dict[str, Any]] = []
         self.nodes: dict[str, dict[str, Any]] = {}
         self.pods: dict[tuple[str, str], dict[str, Any]] = {}
         self.held_back: dict[str, int] = {}
@@ -32,12 +36,50 @@ class KubernetesServer:
     # -- what is there -----------------------------------------------------------------------------
 
     def add_workload(self, plural: str, namespace: str, name: str, replicas: int) -> None:
-        meta = {"namespace": namespace, "name": name, "generation": 1, "resourceVersion": "1"}
+        meta = {"namespace": namespace, "name": name, "generation": 1, "resourceVersion": "1",
+                "uid": f"uid-{name}"}  # fmt: skip
         spec = {"replicas": replicas, "selector": {"matchLabels": {"app": name}},
                 "template": {"metadata": {"labels": {"app": name}}, "spec": {"containers": []}}}  # fmt: skip
         made = {"apiVersion": "apps/v1", "kind": KINDS[plural], "metadata": meta, "spec": spec, "status": {}}
         self.workloads[plural, namespace, name] = made
         self.roll_out(plural, namespace, name)
+
+    def deploy(self, namespace: str, name: str, image: str, *, minutes_ago: float = 0) -> None:
+        """A new version of a deployment's pods, with the replica set that the controller makes for it."""
+        found = self.workloads["deployments", namespace, name]
+        found["spec"]["template"]["spec"]["containers"] = [{"name": "main", "image": image}]
+        self.keep_revision(namespace, name, minutes_ago=minutes_ago)
+
+    def keep_revision(self, namespace: str, name: str, *, minutes_ago: float = 0) -> None:
+        """What the deployment's controller does with a changed template: the old set with it, or a new one."""
+        found = self.workloads["deployments", namespace, name]
+        template = found["spec"]["template"]
+        known = [one for one in self.revisions(name) if _bare(one["spec"]["template"]) == template]
+        number = str(1 + max((int(_annotated(one)) for one in self.revisions(name)), default=0))
+        made = known[0] if known else self._replica_set(namespace, name, template, minutes_ago)
+        made["metadata"]["annotations"] = {REVISION: number}
+        found["metadata"].setdefault("annotations", {})[REVISION] = number
+
+    def revisions(self, name: str) -> list[dict[str, Any]]:
+        return [one for one in self.replica_sets if one["metadata"]["ownerReferences"][0]["name"] == name]
+
+    def _replica_set(
+        self, namespace: str, name: str, template: dict[str, Any], minutes_ago: float
+    ) -> dict[str, Any]:
+        hashed = deepcopy(template)
+        hashed["metadata"]["labels"]["pod-template-hash"] = f"h{len(self.replica_sets)}"
+        at = datetime.now(UTC) - timedelta(minutes=minutes_ago)
+        owner = {"apiVersion": "apps/v1", "kind": "Deployment", "name": name, "uid": f"uid-{name}",
+                 "controller": True}  # fmt: skip
+        made = {
+            "apiVersion": "apps/v1", "kind": "ReplicaSet",
+            "metadata": {"namespace": namespace, "name": f"{name}-{len(self.replica_sets)}",
+                         "labels": {"app": name}, "ownerReferences": [owner],
+                         "creationTimestamp": f"{at:%Y-%m-%dT%H:%M:%SZ}"},
+            "spec": {"replicas": 0, "selector": {"matchLabels": {"app": name}}, "template": hashed},
+        }  # fmt: skip
+        self.replica_sets.append(made)
+        return made
 
     def roll_out(self, plural: str, namespace: str, name: str, ready: int | None = None) -> None:
         """All pods are new and there, `ready` of them ready."""
@@ -84,6 +126,18 @@ class KubernetesServer:
                 return _status(403, "Forbidden")
             return await call_next(request)
 
+        @app.get(f"{APPS}")
+        async def list_replica_sets(namespace: str, plural: str, labelSelector: str):  # noqa: N803
+            wanted = dict(part.split("=") for part in labelSelector.split(","))
+            items = [
+                one
+                for one in self.replica_sets
+                if one["metadata"]["namespace"] == namespace
+                and wanted.items() <= one["metadata"]["labels"].items()
+            ]
+            kind = {"apiVersion": "apps/v1", "kind": "ReplicaSetList", "metadata": {}, "items": items}
+            return JSONResponse(kind) if plural == "replicasets" else _status(404, "NotFound")
+
         @app.get(f"{APPS}/{{name}}")
         async def read_workload(namespace: str, plural: str, name: str):
             found = self.workloads.get((plural, namespace, name))
@@ -128,10 +182,15 @@ class KubernetesServer:
         if found is None:
             return _status(404, "NotFound")
         body = await request.json()
+        operations = isinstance(body, list)
+        if operations:
+            if request.headers["content-type"] != "application/json-patch+json":
+                return _status(415, "UnsupportedMediaType")
+            body = _of_operations(found, body)
         wanted = body.get("metadata", {}).get("resourceVersion")
         if wanted is not None and wanted != found["metadata"].get("resourceVersion"):
             return _status(409, "Conflict")
-        changed = _merged(found, body)
+        changed = body if operations else _merged(found, body)
         if request.query_params.get("dryRun") == "All":
             return JSONResponse(changed)
         if changed["spec"] != found["spec"]:
@@ -153,6 +212,30 @@ def kubeconfig(folder: Path, url: str) -> Path:
     }  # fmt: skip
     file.write_text(json.dumps(content), encoding="utf-8")
     return file
+
+
+def _annotated(found: dict[str, Any]) -> str:
+    return found["metadata"]["annotations"][REVISION]
+
+
+def _bare(template: dict[str, Any]) -> dict[str, Any]:
+    made = deepcopy(template)
+    made["metadata"]["labels"].pop("pod-template-hash", None)
+    return made
+
+
+def _of_operations(found: dict[str, Any], operations: list[dict[str, Any]]) -> dict[str, Any]:
+    """The object that a JSON patch makes."""
+    made = deepcopy(found)
+    for operation in operations:
+        *path, last = (part.replace("~1", "/") for part in operation["path"].split("/")[1:])
+        place = made
+        for part in path:
+            place = place[part]
+        if operation["op"] == "replace" and last not in place:
+            raise KeyError(operation["path"])
+        place[last] = operation["value"]
+    return made
 
 
 def _merged(old: Any, new: Any) -> Any:

@@ -127,6 +127,99 @@ def test_nothing_is_scaled_beyond_the_settings(site: Site) -> None:
     assert site.server.changes == []
 
 
+# -- rolling back ------------------------------------------------------------------------------------
+
+
+def present_image(site: Site) -> str:
+    template = site.server.workloads["deployments", "shop", "checkout"]["spec"]["template"]
+    return template["spec"]["containers"][0]["image"]
+
+
+@pytest.fixture
+def deployed(site: Site) -> Site:
+    site.server.deploy("shop", "checkout", "checkout:1", minutes_ago=5000)
+    site.server.deploy("shop", "checkout", "checkout:2", minutes_ago=20)
+    site.server.roll_out("deployments", "shop", "checkout")
+    return site
+
+
+def test_a_rehearsed_rollback_names_both_versions(deployed: Site) -> None:
+    plan = deployed.levers.plan(workload("rollback"), timeout=10)
+    assert plan.effect == (
+        "deployment/shop/checkout will go from revision 2 (checkout:2) back to 1 (checkout:1)."
+    )
+    assert plan.targets == ("deployment/shop/checkout",)
+    assert deployed.server.changes == []
+    assert present_image(deployed) == "checkout:2"
+
+
+def test_rolling_back_and_forth_again(deployed: Site) -> None:
+    asked = workload("rollback")
+    plan = deployed.levers.plan(asked, timeout=10)
+    assert deployed.run(asked).progress == "running"
+    deployed.run(asked)  # a repetition goes no further back
+    assert len(deployed.server.changes) == 1
+    assert present_image(deployed) == "checkout:1"
+    deployed.server.keep_revision("shop", "checkout")
+    deployed.server.roll_out("deployments", "shop", "checkout")
+    assert deployed.state(asked).progress == "done"
+    labels = deployed.server.workloads["deployments", "shop", "checkout"]["spec"]["template"]["metadata"]
+    assert "pod-template-hash" not in labels["labels"]
+    back = deployed.levers.inverse(asked, plan)
+    assert back is not None
+    deployed.run(back, key="run-2")
+    assert present_image(deployed) == "checkout:2"
+
+
+def test_what_a_new_version_added_is_gone_after_a_rollback(deployed: Site) -> None:
+    found = deployed.server.workloads["deployments", "shop", "checkout"]
+    found["spec"]["template"]["spec"]["nodeName"] = "node-1"
+    deployed.server.deploy("shop", "checkout", "checkout:3", minutes_ago=1)
+    deployed.run(workload("rollback"))
+    assert present_image(deployed) == "checkout:2"
+    assert "nodeName" not in found["spec"]["template"]["spec"]
+
+
+def test_an_old_version_is_not_the_cause_and_stays(site: Site) -> None:
+    site.server.deploy("shop", "checkout", "checkout:1", minutes_ago=5000)
+    site.server.deploy("shop", "checkout", "checkout:2", minutes_ago=90)
+    with pytest.raises(Refused, match="only what is younger than 60 minutes is rolled back"):
+        site.levers.plan(workload("rollback"), timeout=10)
+    assert "checkout:1" in site.levers.plan(workload("rollback", minutes=120), timeout=10).effect
+
+
+def test_a_restart_is_no_version_of_its_own(deployed: Site) -> None:
+    deployed.run(workload("restart"))
+    deployed.server.keep_revision("shop", "checkout")
+    plan = deployed.levers.plan(workload("rollback"), timeout=10)
+    assert "from revision 3 (checkout:2) back to 1 (checkout:1)" in plan.effect
+
+
+@pytest.mark.parametrize(("fields", "words"), [
+    ({}, "no other version of it is kept"), ({"revision": 7}, "7 is not kept"),
+])  # fmt: skip
+def test_a_version_that_is_not_kept_is_told(site: Site, fields: dict, words: str) -> None:
+    site.server.deploy("shop", "checkout", "checkout:1")
+    with pytest.raises(Refused, match=words):
+        site.levers.plan(workload("rollback", **fields), timeout=10)
+
+
+def test_replica_sets_of_others_with_the_same_labels_are_not_taken(deployed: Site) -> None:
+    for one in deployed.server.replica_sets[:1]:
+        one["metadata"]["ownerReferences"][0]["uid"] = "uid-other"
+    with pytest.raises(Refused, match="no other version"):
+        deployed.levers.plan(workload("rollback"), timeout=10)
+
+
+def test_somebody_who_deploys_meanwhile_keeps_it_from_being_rolled_back(deployed: Site) -> None:
+    cluster = Cluster(connected(deployed.settings)).within(5)
+    found = cluster.workload("deployment", "shop", "checkout")
+    known = cluster.revisions(found)
+    cluster.scale(found, 4, "other")
+    with pytest.raises(Transient, match="409"):
+        cluster.roll_back(found, known[1], "mine")
+
+
 @pytest.mark.parametrize("namespace", ["kube-system", "shop-2"])
 def test_other_namespaces_are_left_alone(site: Site, namespace: str) -> None:
     for act in (site.levers.plan, site.levers.run):
@@ -141,6 +234,7 @@ def test_other_namespaces_are_left_alone(site: Site, namespace: str) -> None:
 @pytest.mark.parametrize("fields", [
     {"action": "restart"}, {"action": "drain"}, {"action": "scale"},
     {"action": "scale", "replicas": 1, "add": 1}, {"action": "scale", "kind": "daemonset", "add": 1},
+    {"action": "rollback", "kind": "statefulset"}, {"action": "rollback", "minutes": 0},
     {"action": "restart", "name": "a b"}, {"action": "restart", "name": "../x"}, {"action": "delete"},
 ])  # fmt: skip
 def test_parameters_that_say_too_little_or_too_much(fields: dict) -> None:

@@ -18,7 +18,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "mitigation.md").read_text()
 
 
 def test_the_example_is_complete_and_valid() -> None:
-    [example] = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+    example, _ = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
     settings = Settings.model_validate(tomllib.loads(example))
     config = AlertRelayConfig.model_validate(
         {"mitigations": settings.mitigations, **settings.plugins["alert-relay"]}

@@ -62,7 +62,8 @@ def message(hold: Hold, found: Tally, now: datetime, *, over: bool) -> Message:
     more: list[Text] = [f"and {rest} more"] if rest else []
     blocks = [Section(text=join("\n", lines))]
     blocks += [Section(text=join("\n", [*listed, *more]))] if listed else []
-    return Message(text=head, blocks=(*blocks, Note(parts=(_promise(hold),))), severity=_colour(found))
+    note = Note(parts=(_promise(hold),))
+    return Message(text=head, blocks=(*blocks, note), severity=_colour(found), priority="high")
 
 
 def _storm(hold: Hold, found: Tally, now: datetime, *, over: bool) -> str:
@@ -70,7 +71,8 @@ def _storm(hold: Hold, found: Tally, now: datetime, *, over: bool) -> str:
         took = words.span((now - hold.since).total_seconds())
         return f"Alert storm over after {took}: {words.count(found.total, 'group')}"
     state = "is over" if over else "rages"
-    return f"Alert storm {state}: {words.count(len(found.waiting), 'group')} wait here"
+    wait = "waits" if len(found.waiting) == 1 else "wait"
+    return f"Alert storm {state}: {words.count(len(found.waiting), 'group')} {wait} here"
 
 
 def _night(hold: Hold, found: Tally) -> str:

@@ -74,7 +74,7 @@ def _last(scene: Scene, proposal: Proposal) -> list[str]:
     return ended[:_LAST]
 
 
-def confirm(scene: Scene, run_id: str, binding: str, user: str) -> Run:
+def confirm(scene: Scene, run_id: str, binding: str, user: str, *, why: str = "") -> Run:
     """Claim the run. What was shown is what will run, and nobody else runs it too."""
     proposal = scene.ledger.proposal(run_id)
     if proposal.by != user:
@@ -82,7 +82,7 @@ def confirm(scene: Scene, run_id: str, binding: str, user: str) -> Run:
     case = scene.case("confirm", proposal, user, binding=binding)
     with scene.refusals_noted(case):
         claimed = scene.ledger.claim(
-            case, scene.facts(case, scene.firing(proposal.group)), _run(scene, proposal, binding)
+            case, scene.facts(case, scene.firing(proposal.group)), _run(scene, proposal, binding, why)
         )
     if claimed.status == "approved":
         scene.hurry(claimed)  # first: what people read takes its time
@@ -90,13 +90,13 @@ def confirm(scene: Scene, run_id: str, binding: str, user: str) -> Run:
     return claimed
 
 
-def _run(scene: Scene, proposal: Proposal, binding: str) -> Run:
+def _run(scene: Scene, proposal: Proposal, binding: str, why: str) -> Run:
     """The run as it begins: approved at once where nobody else has to agree."""
     tier = scene.declared(proposal.mitigation).tier(proposal.environment)
     needed = (tier.approvals or 0) if tier else 0
     now, within = scene.ctx.now(), scene.rules.policy.approve_within
     empty = Run(proposal=proposal, binding=binding, approvals=needed, wait_until=now + within)
-    text = _wanted(needed, tier.approver or "", now + within) if needed and tier else ""
+    text = _wanted(needed, tier.approver or "", now + within) if needed and tier else why
     run = empty.requested(now, text=text)
     return run if needed else run.moved("approved", now, text="nobody else has to agree")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 
-from plugins.alert_relay.mitigation import acting, aftermath, checking, starting
+from plugins.alert_relay.mitigation import acting, aftermath, change, checking, starting
 from plugins.alert_relay.mitigation.runs import Run, Status
 from plugins.alert_relay.mitigation.scene import Scene
 
@@ -20,10 +20,12 @@ _AT_ONCE = timedelta(seconds=10)
 def advance(scene: Scene, run_id: str) -> None:
     run = scene.ledger.run(run_id)
     scene.tell_soon(run)  # whoever went before may have been cut off before it could
+    change.follow(scene, run)
     until = scene.ctx.now() + _AT_ONCE
     while scene.ctx.now() <= until:
         after = _step(scene, run)(scene, run)
         if after.status != run.status:
+            change.follow(scene, after)
             scene.tell_soon(after)
         if after.revision == run.revision:
             return

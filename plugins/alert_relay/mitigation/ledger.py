@@ -23,6 +23,7 @@ LOCK = "mitigations"
 OPEN, AUTO_ON = "mitigations-open", "mitigations-auto"
 RECORD, ATTEMPT = "mitigation", "mitigation.attempt"
 _MOST = 2000
+_LOOKED_THROUGH = 100
 _SECRET = ("secret", "token", "password", "passphrase", "credential", "private")
 
 
@@ -51,6 +52,14 @@ class Ledger:
 
     def has_run(self, run_id: str) -> bool:
         return self._ctx.documents.get(document_of(run_id)) is not None
+
+    def newest_run(self, group: str, episode: int, mitigation: str) -> Run | None:
+        """What was done last about a group with one mitigation, in one episode."""
+        for record in self._ctx.records.find(RECORD, subject=group, limit=_LOOKED_THROUGH):
+            if record.data["mitigation"] == mitigation and record.data["episode"] == episode:
+                found = self._ctx.documents.get(document_of(record.data["run"]))
+                return Run.model_validate(found.data) if found else None
+        return None
 
     def attempts_in_hour(self) -> int:
         return self._ctx.records.count(ATTEMPT, since=self._ctx.now() - guardrails.HOUR)

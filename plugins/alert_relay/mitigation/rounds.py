@@ -6,8 +6,9 @@ from datetime import timedelta
 
 from bot.plugin import Refused
 from plugins.alert_relay import history, memory, ticketing
-from plugins.alert_relay.mitigation import asking, proposals
+from plugins.alert_relay.mitigation import asking, ladder, proposals
 from plugins.alert_relay.mitigation.declarations import Mitigation
+from plugins.alert_relay.mitigation.ladder import Fate
 from plugins.alert_relay.mitigation.proposals import Asker
 from plugins.alert_relay.mitigation.runs import AUTO, Run
 from plugins.alert_relay.mitigation.scene import AUTO_DUE, Scene
@@ -35,8 +36,28 @@ def _start_automatic(scene: Scene) -> None:
         return
     for state in memory.firing(scene.ctx):
         for mitigation in wanted:
-            if mitigation.name in state.levers and _has_fired_long(scene, state, mitigation):
+            if mitigation.name in state.levers and _is_due_by_itself(scene, state, mitigation):
                 _leave(scene, state, mitigation)
+
+
+def _is_due_by_itself(scene: Scene, state: GroupState, mitigation: Mitigation) -> bool:
+    return _has_fired_long(scene, state, mitigation) and _is_up(scene, state, mitigation)
+
+
+def _is_up(scene: Scene, state: GroupState, mitigation: Mitigation) -> bool:
+    return ladder.is_up(scene.rules, mitigation, state.levers, lambda name: _fate(scene, state, name))
+
+
+def _fate(scene: Scene, state: GroupState, name: str) -> Fate:
+    """What became of a mitigation in this episode, whoever asked for it."""
+    if run := scene.ledger.newest_run(state.key, state.episode, name):
+        return ladder.fate(run)
+    said = scene.ctx.documents.get(_refusals_of(state, name))
+    return "passed" if said and ladder.PASSING & set(said.data["by_event"]) else "untried"
+
+
+def _refusals_of(state: GroupState, name: str) -> str:
+    return f"mitigation-auto-refused:{run_id(state, name)}"
 
 
 def _has_fired_long(scene: Scene, state: GroupState, mitigation: Mitigation) -> bool:
@@ -67,14 +88,22 @@ def start_automatic(scene: Scene, key: str, episode: int, name: str) -> None:
     wanted = run_id(state, name)
     try:
         made = asking.propose(scene, state, name, Asker(AUTO, "", state.channel, scene.ctx.now()), wanted)
-        asking.confirm(scene, made.id, made.binding, AUTO)
+        asking.confirm(scene, made.id, made.binding, AUTO, why=_why(scene, state, name))
     except Refused as exc:
         _tell_refusal(scene, state, name, exc)
 
 
+def _why(scene: Scene, state: GroupState, name: str) -> str:
+    before = ladder.first(scene.rules, scene.declared(name), state.levers)
+    if before is None:
+        return ""
+    tried = _fate(scene, state, before.name) == "did_not_help"
+    return f"{before.title!r} {'did not help' if tried else 'is not what helps here'}"
+
+
 def _tell_refusal(scene: Scene, state: GroupState, name: str, refused: Refused) -> None:
     """Audited and told once for each reason and episode: what keeps it from running may hold for hours."""
-    ctx, key = scene.ctx, f"mitigation-auto-refused:{run_id(state, name)}"
+    ctx, key = scene.ctx, _refusals_of(state, name)
     found = ctx.documents.get(key)
     known = found.data["by_event"] if found else {}
     if known.get(refused.check, ctx.event.id) != ctx.event.id:

@@ -67,6 +67,7 @@ class Part(_Value):
     """The event that began it: only that one may go on without asking what became of it."""
     detail: str = ""
     undo: Progress | None = None
+    """"absent": it can't be undone."""
     undo_begun_at: datetime | None = None
     undo_begun_by: str = ""
     undo_detail: str = ""

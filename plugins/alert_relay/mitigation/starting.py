@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.plugin import Refused
-from plugins.alert_relay.mitigation import proposals, telling
+from plugins.alert_relay.mitigation import change, proposals, telling
 from plugins.alert_relay.mitigation.declarations import Mitigation
 from plugins.alert_relay.mitigation.guardrails import Case
 from plugins.alert_relay.mitigation.runs import Run
@@ -21,6 +21,7 @@ def start(scene: Scene, run: Run) -> Run:
 
 def _started(scene: Scene, run: Run, case: Case) -> Run:
     mitigation = case.declared
+    change.require_authority(scene, run)
     firing = scene.firing(run.proposal.group)
     facts = scene.facts(case, firing)
     scene.ledger.check(case, facts)

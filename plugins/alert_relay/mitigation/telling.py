@@ -220,12 +220,14 @@ def strip(state: GroupState, rules: Rules) -> list[Actions]:
 def _starters(state: GroupState, rules: Rules) -> tuple[Button, ...]:
     busy = {seen.mitigation for seen in state.runs if seen.is_open}
     wanted = [rules.get(name) for name in state.levers if name not in busy]
+    tried = {seen.mitigation for seen in state.runs if seen.status in {"escalated", "rolled_back"}}
     return tuple(
         Button(
             text=found.title,
             action="mitigate",
             args={"key": state.key, "episode": state.episode, "mitigation": found.name},
             once=False,
+            style="primary" if found.follows in tried else "",
         )
         for found in wanted[:_SHOWN_BUTTONS]
         if found is not None
