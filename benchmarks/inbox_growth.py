@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from typing import get_args
 from uuid import uuid4
 
 from sqlalchemy import TextClause, text
@@ -15,6 +16,7 @@ from benchmarks.processes import postgres, scratch
 from benchmarks.report import Aim, Progress, Section, ms
 from bot.core import retention
 from bot.core.database import Database
+from bot.core.declare import Queue
 from bot.core.events import NewEvent, utc_now
 from bot.core.inbox import Inbox, Lease
 from bot.core.settings import RetentionSettings
@@ -158,7 +160,7 @@ def _queries(db: Database, inbox: Inbox, now: datetime) -> Queries:
         "take in an event": lambda: inbox.put(_event()),
         "lease and finish a run": lambda: _work(inbox, ""),
         "lease and finish one of a busy subject": lambda: _work(inbox, "bench:10"),
-        "runs that are due": inbox.due,
+        "runs that are due in each of four queues": lambda: inbox.due(queues=get_args(Queue)),
         "oldest that waits": inbox.oldest_pending_seconds,
         "runs that wait, are worked on, are dead": inbox.open_counts,
         "runs done in a day": lambda: inbox.counts(now - timedelta(days=1)),

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import cast
+from typing import cast, get_args
 
 import structlog
 from celery import shared_task
 from redis import Redis
 
 from bot.core import retention
+from bot.core.declare import Queue
 from bot.core.errors import Permanent, Transient
 from bot.core.kernel import Kernel
 from workers import schedule
@@ -37,12 +38,10 @@ def process(run_id: str) -> None:
 def sweep() -> None:
     """Hand over runs that are due and that nobody works on: after a crash, a retry's wait, a Redis outage."""
     kernel = current().kernel
-    due = kernel.inbox.due(older_than=SWEEP_AFTER)
-    if due:
-        idle = _short_queues(kernel.settings.redis_url, {run.queue for run in due})
-        found = [run for run in due if run.queue in idle]
-        log.info("sweep.found", runs=len(found), left_to_busy_queues=len(due) - len(found))
-        kernel.enqueue(found)
+    idle = _short_queues(kernel.settings.redis_url, get_args(Queue))
+    if due := kernel.inbox.due(older_than=SWEEP_AFTER, queues=idle):
+        log.info("sweep.found", runs=len(due))
+        kernel.enqueue(due)
 
 
 @shared_task(name="signalbox.forget")  # type: ignore[untyped-decorator]
@@ -63,10 +62,10 @@ def _prune(kernel: Kernel) -> None:
         pass
 
 
-def _short_queues(redis_url: str, names: Iterable[str]) -> set[str]:
+def _short_queues(redis_url: str, names: Iterable[str]) -> list[str]:
     """Queues whose workers keep up. In a long one the runs are only late; more copies would not help."""
     with Redis.from_url(redis_url, socket_timeout=2, socket_connect_timeout=2) as client:
-        return {name for name in names if cast(int, client.llen(name)) < BACKLOG}
+        return [name for name in names if cast(int, client.llen(name)) < BACKLOG]
 
 
 @shared_task(name="signalbox.tick")  # type: ignore[untyped-decorator]

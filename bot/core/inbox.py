@@ -7,12 +7,13 @@ subject keep their order.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, cast
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Row,
     and_,
@@ -253,21 +254,37 @@ class Inbox:
 
     # -- looking -----------------------------------------------------------------------------------
 
-    def due(self, limit: int = 500, *, older_than: timedelta = timedelta(0)) -> list[DueRun]:
+    def due(
+        self,
+        limit: int = 500,
+        *,
+        older_than: timedelta = timedelta(0),
+        queues: Iterable[str] | None = None,
+    ) -> list[DueRun]:
         """Runs that should be running: due and not leased. Leases of workers that died are ended first.
 
-        `older_than` leaves those alone that were just handed to the broker; a retry never was.
+        `older_than` leaves those alone that were just handed to the broker; a retry never was. With `queues`
+        each of them is looked at by itself, so that a million that wait in one hide nothing of another.
         """
         self._end_lost_leases()
+        pending = runs.c.status == literal_column("'pending'")  # a parameter would not find the partial index
+        if queues is None:
+            return self._due(pending, limit, older_than)
+        return [
+            run
+            for name in queues
+            for run in self._due(and_(pending, runs.c.queue == name), limit, older_than)
+        ]
+
+    def _due(self, which: ColumnElement[bool], limit: int, older_than: timedelta) -> list[DueRun]:
         now = self._clock()
-        pending = runs.c.status == "pending"
         waits_here = or_(runs.c.due_at <= now - older_than, runs.c.error.is_not(None), runs.c.attempts > 0)
-        late = and_(pending, runs.c.due_at <= now, waits_here)
-        misplaced = and_(pending, runs.c.due_at > now + LONGEST_WAIT)
+        late = and_(which, runs.c.due_at <= now, waits_here)
+        misplaced = and_(which, runs.c.due_at > now + LONGEST_WAIT)
         found: list[Row[Any]] = []
         with self._db.read() as tx:
-            for which in (late, misplaced):  # one by one, so that each is read in its index's order
-                query = select(runs.c.id, runs.c.queue, runs.c.due_at).where(which)
+            for wanted in (late, misplaced):  # one by one, so that each is read in its index's order
+                query = select(runs.c.id, runs.c.queue, runs.c.due_at).where(wanted)
                 found += tx.execute(query.order_by(runs.c.due_at).limit(limit))
         return [DueRun(row.id, row.queue) for row in found[:limit]]
 

@@ -88,6 +88,7 @@ events = Table(
     Index("ix_events_subject", "subject"),
 )
 
+_PENDING = text("status = 'pending'")
 _WAITS = text("status = 'pending' AND serial IS NOT NULL")
 # One row per (event, handler): each handler has its own attempts, retries and dead letter.
 runs = Table(
@@ -107,6 +108,7 @@ runs = Table(
     Column("serial", Words(255)),  # the event's, to find who waits for it
     Index("ix_runs_status_due_at", "status", "due_at"),
     Index("ix_runs_finished_at", "finished_at"),
+    Index("ix_runs_queue_due_at", "queue", "due_at", sqlite_where=_PENDING, postgresql_where=_PENDING),
     Index("ix_runs_serial_id", "serial", "id", sqlite_where=_WAITS, postgresql_where=_WAITS),
 )
 

@@ -47,6 +47,7 @@ QUERIES: dict[str, Callable[[Database, Inbox], object]] = {
     "take in": lambda _, inbox: put(inbox, 1),
     "lease and finish": lambda _, inbox: work(inbox),
     "due": lambda _, inbox: inbox.due(),
+    "due in a queue": lambda _, inbox: inbox.due(queues=["io"]),
     "oldest that waits": lambda _, inbox: inbox.oldest_pending_seconds(),
     "backlog": lambda _, inbox: inbox.backlog(100),
     "counts": lambda _, inbox: inbox.counts(NOW - DAY),

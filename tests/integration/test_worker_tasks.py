@@ -88,9 +88,9 @@ class World:
     def connect(self, _: Services) -> Integration:
         return Integration("test", (Source(),), "chat", lambda: self.chat)
 
-    def lost(self) -> str:
+    def lost(self, queue: str = "io") -> str:
         """A run whose task never reached Redis."""
-        event = NewEvent("test", "test.event", "s", b'{"name": "n"}', runs=(("toy.work", "io"),))
+        event = NewEvent("test", "test.event", "s", b'{"name": "n"}', runs=(("toy.work", queue),))
         self.kernel.inbox.put(event)
         return event.run_ids()[0][0]
 
@@ -161,6 +161,17 @@ def test_a_queue_that_is_long_already_gets_no_copies(world: World, redis_url: st
     redis.Redis.from_url(redis_url).rpush("io", *range(tasks.BACKLOG))
     tasks.sweep()
     assert world.enqueued == []
+
+
+def test_many_that_wait_in_one_queue_hide_nothing_of_another(world: World, redis_url: str) -> None:
+    many = [NewEvent("test", "test.event", "s", b"{}", runs=(("toy.work", "io"),)) for _ in range(600)]
+    world.kernel.inbox.put_many(many)
+    world.now += timedelta(seconds=1)
+    click = world.lost("interactive")
+    world.now += tasks.SWEEP_AFTER
+    redis.Redis.from_url(redis_url).rpush("io", *range(tasks.BACKLOG))
+    tasks.sweep()
+    assert world.enqueued == [click]
 
 
 def test_a_task_that_comes_twice_does_its_work_once(world: World) -> None:
