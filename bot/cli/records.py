@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import getpass
 import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
@@ -23,6 +24,7 @@ def register(app: typer.Typer) -> None:
     group.command("list")(list_records)
     group.command("export")(export)
     group.command("report")(report)
+    group.command("review")(review)
     app.add_typer(group, name="records")
 
 
@@ -65,6 +67,25 @@ def report(days: Annotated[float, typer.Option(help="How far to look back.")] = 
     found = kernel.ledger.find(since=now - timedelta(days=days), limit=_MANY)
     figures = service_report.report(found, now, kernel.settings.records.review_days)
     print(json.dumps(dataclasses.asdict(figures), indent=2))
+
+
+def review(
+    change: Annotated[str, typer.Argument(help="Id of a change that was carried out.")],
+    failed: Annotated[bool, typer.Option("--failed", help="It did not do what it was for.")] = False,  # noqa: FBT002
+    lessons: Annotated[str, typer.Option(help="What is done otherwise next time.")] = "",
+) -> None:
+    """Say how a change went; it closes the change."""
+    from bot.core.service_desk import Changes  # noqa: PLC0415
+    from bot.core.service_ledger import Circumstances  # noqa: PLC0415
+    from bot.core.service_models import RecordActor  # noqa: PLC0415
+
+    kernel = _kernel()
+    found = kernel.ledger.get(change)
+    plugin = found.plugin if found else ""
+    actor = RecordActor(type="user", id=f"cli:{getpass.getuser()}", via="cli")
+    desk = Changes(kernel.ledger, Circumstances(plugin, actor, None), (), kernel.clock)
+    reviewed = desk.review(change, successful=not failed, lessons=lessons)
+    print(f"{reviewed.title}: {reviewed.status}.")
 
 
 def _kernel() -> Kernel:

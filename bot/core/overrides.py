@@ -98,17 +98,8 @@ class Overrides:
         Raises:
             Refused: a value does not do, the environment sets it, or somebody changed them since `version`.
         """
-        known = self.of(plugin)
-        if (known.version if known else 0) != version:
-            raise Refused(
-                "Somebody changed these settings meanwhile. Open them once more.", check="unchanged"
-            )
-        if taken := self.fixed(plugin).keys() & values.keys():
-            field = min(taken)
-            raise Refused(f"{field} is set by {self.fixed(plugin)[field]} there, which wins.", check="free")
         before = self._registry.plugins[plugin].config.model_dump(mode="json")
-        merged = {**(known.values if known else {}), **values}
-        after = self._checked(plugin, merged).model_dump(mode="json")
+        merged, after = self._merged(plugin, values, version)
         base = self._base[plugin].model_dump(mode="json")
         kept = {field: after[field] for field in merged if after[field] != base[field]}
         if not self._documents.put(plugin, {"values": kept, "by": by}, version=version):
@@ -122,13 +113,42 @@ class Overrides:
         self.refresh()
         return changed
 
-    def reset(self, plugin: str, by: str) -> dict[str, Any]:
-        """Back to what file and environment say; what changed."""
+    def check(self, plugin: str, values: Mapping[str, Any], version: int = 0) -> dict[str, Any]:
+        """The present values of those fields, when the new ones would do.
+
+        Raises:
+            Refused: as `change`, which has the last word.
+        """
+        self._merged(plugin, values, version)
+        present = self._registry.plugins[plugin].config.model_dump(mode="json")
+        return {field: present[field] for field in values}
+
+    def first(self, plugin: str) -> dict[str, Any]:
+        """What file and environment say of the fields that were changed."""
         known = self.of(plugin)
         base = self._base[plugin].model_dump(mode="json")
         fields = (known.values.keys() if known else set()) - self.fixed(plugin).keys()
-        values = {field: base[field] for field in fields}
-        return self.change(plugin, values, by, known.version if known else 0)
+        return {field: base[field] for field in fields}
+
+    def reset(self, plugin: str, by: str) -> dict[str, Any]:
+        """Back to what file and environment say; what changed."""
+        known = self.of(plugin)
+        return self.change(plugin, self.first(plugin), by, known.version if known else 0)
+
+    def _merged(
+        self, plugin: str, values: Mapping[str, Any], version: int
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """All that is laid over the plugin's settings then, and the settings that come of it."""
+        known = self.of(plugin)
+        if (known.version if known else 0) != version:
+            raise Refused(
+                "Somebody changed these settings meanwhile. Open them once more.", check="unchanged"
+            )
+        if taken := self.fixed(plugin).keys() & values.keys():
+            field = min(taken)
+            raise Refused(f"{field} is set by {self.fixed(plugin)[field]} there, which wins.", check="free")
+        merged = {**(known.values if known else {}), **values}
+        return merged, self._checked(plugin, merged).model_dump(mode="json")
 
     def _checked(self, plugin: str, values: Mapping[str, Any]) -> PluginConfig:
         try:

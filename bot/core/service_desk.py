@@ -70,8 +70,9 @@ class Changes:
         before: Any = None,
         after: Any = None,
         related: Mapping[str, str] | None = None,
+        by: str = "",
     ) -> Change:
-        """Record that something is to be changed, before it is.
+        """Record that something is to be changed, before it is. `by`: who wants it, where that is another.
 
         A standard change is authorised by its `template`, an emergency by the emergency rule; both may begin
         at once. A normal one waits, assessed, until somebody other than its initiator authorises it. With the
@@ -87,7 +88,7 @@ class Changes:
             plan=plan,
             backout_plan=backout_plan,
             template=template,
-            initiator=self._by.actor.id,
+            initiator=by or self._by.actor.id,
             risk=risk or Risk(),
             items=tuple(items),
             affected_services=tuple(affected_services),
@@ -131,7 +132,7 @@ class Changes:
                 "who proposed it.",
                 check="four-eyes",
             )
-        if change.status in _AUTHORISED and approve:
+        if (approve and change.status in _AUTHORISED) or (not approve and change.ended_as == "rejected"):
             return change
         decision = Authorisation(
             authority=who,

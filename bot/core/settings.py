@@ -321,6 +321,7 @@ class RecordSettings(_Section):
         (
             "promotion-within-guardrails",
             "mitigation-within-guardrails",
+            "settings-within-limits",
             "threshold-within-limits",
             "message-template",
         ),

@@ -51,10 +51,13 @@ class Switches:
         self._known: dict[str, Off] = {}
         self._until = 0.0
 
-    def turn_off(self, plugin: str, by: str, why: str = "") -> Off:
-        """Raises Refused for the plugin that switches the others on again."""
+    def require_switchable(self, plugin: str) -> None:
         if plugin == ALWAYS_ON:
             raise Refused(f"{plugin} switches the others on again, so it stays on.")
+
+    def turn_off(self, plugin: str, by: str, why: str = "") -> Off:
+        """Raises Refused for the plugin that switches the others on again."""
+        self.require_switchable(plugin)
         self._documents.put(plugin, {"by": by, "why": why[:300]})
         self._audit.record(by, "plugin.off", plugin, after={"why": why[:300]})
         self._until = 0.0

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from bot.plugin import (
     Actions,
+    Button,
+    Change,
     Click,
     Command,
     Context,
@@ -20,25 +24,30 @@ from bot.plugin import (
     md,
     view,
 )
-from plugins.core import settings_form
+from plugins.core import settings_changes, settings_form
 
 CONFIGURE = "plugins.configure"
 _SHOWN = 200
+_MOST = 10
 
 
 class SettingsHandlers:
     @command(
         "settings",
         help="Change a plugin's settings.",
-        usage="settings [PLUGIN [reset]]",
+        usage="settings [PLUGIN [reset] | waiting]",
         permission=CONFIGURE,
     )
     def settings(self, command: Command, ctx: Context) -> None:
         words = command.text.split()
         if not words:
             ctx.reply(_choice(_plugins(ctx)))
+        elif words == ["waiting"]:
+            ctx.reply(_waiting(settings_changes.waiting(ctx)))
         elif words[1:] == ["reset"]:
-            ctx.reply(_told(words[0], ctx.overrides.reset(_known(words[0], ctx), command.user.id)))
+            plugin = _known(words[0], ctx)
+            known = ctx.overrides.of(plugin)
+            _set(plugin, ctx.overrides.first(plugin), known.version if known else 0, command.user.id, ctx)
         else:
             _open(_known(words[0], ctx), command.trigger_id, ctx)
 
@@ -54,8 +63,56 @@ class SettingsHandlers:
         if not values:
             ctx.reply(md("*{}* is set so already.", plugin))
             return
-        changed = ctx.overrides.change(plugin, values, sent.user.id, int(sent.private["version"]))
-        ctx.reply(_told(plugin, changed))
+        _set(plugin, values, int(sent.private["version"]), sent.user.id, ctx)
+
+    @action("settings_approve", permission=CONFIGURE)
+    def approve_settings(self, click: Click, ctx: Context) -> str:
+        """Whoever proposed it is refused: the change needs the word of another person."""
+        change = ctx.changes.authorise(click.args["change"])
+        settings_changes.carry_out(change, click.user.id, ctx)
+        return "set"
+
+    @action("settings_reject", permission=CONFIGURE)
+    def reject_settings(self, click: Click, ctx: Context) -> str:
+        ctx.changes.authorise(click.args["change"], approve=False)
+        return "rejected"
+
+
+def _set(plugin: str, values: dict[str, Any], version: int, user: str, ctx: Context) -> None:
+    if not values:
+        ctx.reply(_told(plugin, {}))
+        return
+    change = settings_changes.propose(plugin, values, version, ctx)
+    if change.change_type == "standard":
+        ctx.reply(_told(plugin, settings_changes.carry_out(change, user, ctx)))
+        return
+    ctx.reply(
+        f"{plugin} stays as it is until another person who may change settings has agreed: "
+        "`/signalbox settings waiting`."
+    )
+
+
+def _waiting(changes: list[Change]) -> Message:
+    if not changes:
+        return Message(text="No change of settings waits for anybody's word.")
+    blocks: list[Section | Actions] = []
+    for change in changes[:_MOST]:
+        lines = [
+            md("• {}: `{}`", field, str(value)[:_SHOWN]) for field, value in (change.after or {}).items()
+        ]
+        blocks.append(Section(text=join("\n", [md("*{}* by {}", change.title, change.initiator), *lines])))
+        args, group = {"change": change.id}, change.id
+        blocks.append(
+            Actions(
+                elements=(
+                    Button(
+                        text="Approve", action="settings_approve", args=args, group=group, style="primary"
+                    ),
+                    Button(text="Reject", action="settings_reject", args=args, group=group),
+                )
+            )
+        )
+    return Message(text="Changes of settings wait for another person's word.", blocks=tuple(blocks))
 
 
 def _open(plugin: str, trigger_id: str, ctx: Context) -> None:

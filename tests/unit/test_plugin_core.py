@@ -103,10 +103,15 @@ class TestCore(Conformance):
     plugin = Core
 
     def kit(self) -> Kit:
-        return Kit(Core, beside=[Other, Kudos])
+        """No change of settings is allowed in advance, so that those wait for a second person, too."""
+        return Kit(Core, beside=[Other, Kudos], settings={"records": {"templates": []}})
 
     def prepare(self, kit: Kit) -> None:
         kit.grant("U1", "*")
+        kit.grant("U2", "*")
+        kit.command("/signalbox settings kudos", user="U2")
+        kit.submit({"greeting": "Servus"}, user="U2")
+        kit.command("/signalbox settings waiting")
         kit.command("/signalbox settings")
         kit.command("/signalbox settings kudos")
         kit.tickets.add("OPS-1")
@@ -120,6 +125,8 @@ class TestCore(Conformance):
             "the Home tab": lambda kit: kit.event("slack.home", said_by("U1"), subject="D1"),
             "a choice of a plugin": lambda kit: kit.choose("Choose a plugin", "kudos"),
             "a change of settings": lambda kit: kit.submit({"greeting": "Moin"}),
+            "a second person's yes": lambda kit: kit.click("Approve"),
+            "a second person's no": lambda kit: kit.click("Reject"),
             "a mention": lambda kit: mention_bot(kit, "<@UBOT> hello"),
         }
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pydantic import Field, SecretStr
 
 from bot.core.overrides import Overrides
+from bot.core.service_ledger import StoredRecord
 from bot.core.settings_loader import plugin_variables
 from bot.plugin import Command, Context, Plugin, PluginConfig, Tick, command, schedule
 from bot.testing import Kit
@@ -227,3 +228,79 @@ def test_a_stored_value_that_a_later_version_refuses_leaves_the_plugin_as_it_was
     kernel = kit.kernel
     Overrides(kernel.db, kernel.audit, kernel.registry, {}, kit.clock).refresh()
     assert said(kit, "/signalbox greet") == "Hello"
+
+
+# -- as changes ----------------------------------------------------------------------------------------------
+
+
+def changes(kit: Kit) -> list[StoredRecord]:
+    return kit.kernel.ledger.find(record_type="change")
+
+
+def test_setting_is_a_standard_change_with_before_and_after(kit: Kit) -> None:
+    set_to(kit, words="Moin")
+    [change] = changes(kit)
+    assert (change.status, change.body["change_type"], change.body["initiator"]) == (
+        "closed",
+        "standard",
+        "U1",
+    )
+    assert (change.body["before"], change.body["after"]) == ({"words": "Hello"}, {"words": "Moin"})
+    assert kit.kernel.ledger.faults() == []
+
+
+def test_what_does_not_do_is_no_change(kit: Kit) -> None:
+    set_to(kit, times="9")
+    assert changes(kit) == []
+
+
+@pytest.fixture
+def strict() -> Iterator[Kit]:
+    """No change of settings is allowed in advance."""
+    with Kit(Core, beside=[Greeter], settings={"records": {"templates": []}}) as made:
+        made.grant("U1", "plugins.configure")
+        made.grant("U2", "plugins.configure")
+        yield made
+
+
+def test_without_the_template_another_person_decides(strict: Kit) -> None:
+    assert "until another person" in set_to(strict, words="Moin")
+    assert said(strict, "/signalbox greet") == "Hello"
+    said(strict, "/signalbox settings waiting")
+    assert strict.click("Approve", user="U1").refused
+    strict.click("Approve", user="U2")
+    assert said(strict, "/signalbox greet") == "Moin"
+    [change] = changes(strict)
+    assert (change.status, change.body["change_type"]) == ("implemented", "normal")
+    assert [word["authority"] for word in change.body["authorisation"]] == ["U2"]
+    assert "No change of settings waits" in said(strict, "/signalbox settings waiting")
+
+
+def test_a_rejected_one_is_closed_and_nothing_was_set(strict: Kit) -> None:
+    set_to(strict, words="Moin")
+    said(strict, "/signalbox settings waiting", user="U2")
+    strict.click("Reject", user="U2")
+    assert said(strict, "/signalbox greet") == "Hello"
+    assert changes(strict)[0].body["ended_as"] == "rejected"
+
+
+def test_one_that_was_overtaken_fails_and_says_so(strict: Kit) -> None:
+    set_to(strict, words="Moin")
+    said(strict, "/signalbox settings waiting", user="U2")
+    strict.kernel.overrides.change("greeter", {"words": "Servus"}, "U9")
+    assert strict.click("Approve", user="U2").refused
+    assert "Somebody changed these settings meanwhile" in strict.reply.text
+    assert changes(strict)[0].status == "failed"
+
+
+def test_switching_a_plugin_off_is_an_emergency_change(kit: Kit) -> None:
+    kit.grant("U1", "plugins.switch")
+    said(kit, "/signalbox plugins disable greeter it greets too loudly")
+    said(kit, "/signalbox plugins enable greeter")
+    assert [(c.body["title"], c.body["change_type"], c.status) for c in changes(kit)][::-1] == [
+        ("Switch the plugin greeter off", "emergency", "implemented"),
+        ("Switch the plugin greeter on", "emergency", "implemented"),
+    ]
+    assert "too loudly" in changes(kit)[1].body["reason"]
+    said(kit, "/signalbox plugins disable core")
+    assert len(changes(kit)) == 2
