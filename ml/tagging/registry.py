@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ml.tagging import artifact, metrics
-from ml.tagging.encoder import sha256
+from ml.tagging.cached import sha256
 from ml.tagging.errors import WorseModelError
 from ml.tagging.tagger import CHAMPION, Tagger
 

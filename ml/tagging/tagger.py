@@ -21,7 +21,7 @@ from ml.tagging.categories import CATEGORIES, OUT_OF_SCOPE, Category
 from ml.tagging.clean import clean, has_words
 from ml.tagging.encoder import NAME, WEIGHTS_SHA256, Encoder
 from ml.tagging.head import Head
-from ml.tagging.language import foreign
+from ml.tagging.language import Languages
 from ml.tagging.words import words
 
 log = structlog.get_logger()
@@ -59,6 +59,7 @@ class Tagger:
         encoder: Encoder,
         head: Head,
         version: str,
+        detector: Languages,
         languages: tuple[str, ...] = LANGUAGES,
         *,
         encoder_version: str = WEIGHTS_SHA256[:12],
@@ -66,6 +67,7 @@ class Tagger:
         self._encoder = encoder
         self.encoder_version = encoder_version
         self._head = head
+        self._detector = detector
         self._languages = languages
         self.version = version
         self.categories = tuple(_category(name) for name in head.categories if name != OUT_OF_SCOPE)
@@ -83,10 +85,20 @@ class Tagger:
 
     @classmethod
     def open(cls, folder: Path, cache: Path, *, threads: int = 1) -> Tagger:
-        """A trained model, after its files were verified. `cache` holds the base encoder if it needs it."""
+        """A trained model, after its files were verified.
+
+        `cache` holds what is made of installed packages.
+        """
         manifest, encoder, head = artifact.load(folder, cache, threads)
         tuned = manifest.files.get(artifact.ENCODER, WEIGHTS_SHA256)
-        return cls(encoder, head, manifest.version, manifest.languages, encoder_version=tuned[:12])
+        return cls(
+            encoder,
+            head,
+            manifest.version,
+            Languages.load(cache),
+            manifest.languages,
+            encoder_version=tuned[:12],
+        )
 
     def tag(self, texts: Sequence[str]) -> list[Tagging]:
         return [tagging for chunk in _chunks(texts, CHUNK) for tagging in self._tag(chunk)]
@@ -110,20 +122,22 @@ class Tagger:
         logits = self._head.logits(self._encoder.encode(cleaned))
         shares = self._head.probabilities(logits).tolist()
         outside = self._head.outside(logits).tolist()
-        for text, row, stranger in zip(cleaned, shares, outside, strict=True):
+        unread = self._unreadable(cleaned)
+        for row, stranger, why in zip(shares, outside, unread, strict=True):
             scores = dict(zip(self._head.categories, row, strict=True))
-            why = self._unreadable(text)
             yield _left(why, dict.fromkeys(scores, 0.0)) if why else decide(scores, self._head, stranger)
 
-    def _unreadable(self, text: str) -> str:
-        """Why there is nothing that the model could judge; empty when there is."""
-        if not has_words(text):
-            return "there is no text to read"
-        language = foreign(text, self._languages)
+    def _unreadable(self, texts: Sequence[str]) -> list[str]:
+        """For each text, why there is nothing that the model could judge; empty when there is."""
         known = ", ".join(self._languages)
-        return (
-            f"written in a language ({language}) that the model does not cover ({known})" if language else ""
-        )
+        return [
+            "there is no text to read"
+            if not has_words(text)
+            else f"written in a language ({language}) that the model does not cover ({known})"
+            if language
+            else ""
+            for text, language in zip(texts, self._detector.foreign(texts, self._languages), strict=True)
+        ]
 
 
 def decide(scores: dict[str, float], head: Head, stranger: bool = False) -> Tagging:  # noqa: FBT001, FBT002  # a fact of the text
