@@ -29,6 +29,7 @@ NAMES = (
     "anomaly_speed",
     "anomaly_live",
     "inbox_growth",
+    "backlog",
     "load",
 )
 

@@ -1,7 +1,8 @@
-"""Sustained mixed traffic below, near and above what the product can work off; more workers; a million waiting."""
+"""Sustained mixed traffic below, near and above what the product can work off; more workers."""
 
 from __future__ import annotations
 
+import itertools
 import os
 import queue
 import threading
@@ -32,6 +33,7 @@ BACKLOG_SECONDS = 20
 """As much work as that may wait before senders are told to come back."""
 SECONDS_BETWEEN_COMMANDS, SECONDS_BETWEEN_TICKETS = 1.0, 5.0
 WORKERS = (1, 2, 4)
+PARTS = (("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999))
 MEBIBYTE = 2**20
 _OURS = runs.c.handler == "bench.note"
 _NOTE_MINUTES = "SIGNALBOX_BENCH_MINUTES"
@@ -100,20 +102,22 @@ def _rows(levels: Sequence[Level]) -> Iterator[tuple[object, ...]]:
     yield row("taken (202)", *(f"{level.load.statuses.get(202, 0):,}" for level in levels))
     yield row("told to come back (429)", *(f"{level.load.statuses.get(429, 0):,}" for level in levels))
     yield row("worked off a second", *(f"{level.finished:,.0f}" for level in levels))
-    for name, part in (("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999)):
+    for name, part in PARTS:
         yield row(f"answer to the sender, {name}", *(ms(quantile(x.load.latencies, part)) for x in levels))
-    for name, part in (("p50", 0.5), ("p99", 0.99)):
+    for name, part in PARTS:
         yield row(f"command to answer, {name}", *(ms(quantile(level.seen.waits, part)) for level in levels))
+    yield row("oldest that waited, by fifths of the time", *(f"{fifths(x.seen.ages, 1)} s" for x in levels))
     yield row("oldest that waited, at most", *(f"{max(level.seen.ages):.1f} s" for level in levels))
     yield row("until nothing waited afterwards", *(f"{level.drain:.1f} s" for level in levels))
     yield row("taken and not done", *(level.lost for level in levels))
-    yield row("memory, first and last tenth", *(_both_ends(level.seen.memory) for level in levels))
+    yield row("memory, by fifths of the time", *(f"{fifths(x.seen.memory)} MiB" for x in levels))
 
 
-def _both_ends(memory: Sequence[float]) -> str:
-    part = max(1, len(memory) // 10)
-    first, last = sum(memory[:part]) / part, sum(memory[-part:]) / part
-    return f"{first:,.0f} → {last:,.0f} MiB"
+def fifths(seen: Sequence[float], digits: int = 0) -> str:
+    """Means over the fifths of the time, in their order."""
+    ends = [len(seen) * part // 5 for part in range(6)]
+    spans = [seen[first:last] for first, last in itertools.pairwise(ends)]
+    return " · ".join(f"{sum(span) / len(span):,.{digits}f}" for span in spans if span)
 
 
 def _growth(grown: dict[int, float]) -> Iterator[tuple[object, ...]]:
@@ -158,7 +162,7 @@ def _capacity(progress: Progress, workers: int, count: int) -> float:
     progress(f"capacity with {workers} worker processes")
     with _product(SIGNALBOX_WORKERS__IO=str(workers)) as (product, db), Generator() as generator:
         generator.load(product.port, deliveries.generic(count), CONNECTIONS)
-        wait_until(lambda: _done(db) == count, "the end of the burst", 300)
+        wait_until(lambda: done(db) == count, "the end of the burst", 300)
         first, last = func.min(runs.c.due_at), func.max(runs.c.finished_at)
         with db.read() as tx:
             began, ended = tx.execute(select(first, last).where(_OURS)).one()
@@ -171,16 +175,16 @@ def _level(progress: Progress, share: float, capacity: float, seconds: float, li
     with _product(SIGNALBOX_LIMITS__BACKLOG=limit) as (product, db), Generator() as generator:
         requests = deliveries.generic(round(rate * seconds))
         seen = Sampled()
-        with _people(product, seen), _sampling(db, seen):
+        with people(product, seen), sampling(db, seen):
             load = generator.load(product.port, requests, CONNECTIONS, rate)
-            finished = _done(db) / load.seconds
+            finished = done(db) / load.seconds
         started = time.monotonic()
         taken = load.statuses.get(202, 0)
-        wait_until(lambda: _done(db) >= taken, "an empty inbox", 600)
-        return Level(share, rate, load, seen, finished, time.monotonic() - started, taken - _done(db))
+        wait_until(lambda: done(db) >= taken, "an empty inbox", 600)
+        return Level(share, rate, load, seen, finished, time.monotonic() - started, taken - done(db))
 
 
-def _done(db: Database) -> int:
+def done(db: Database) -> int:
     time.sleep(0.2)  # looking costs the product time
     query = select(func.count()).select_from(runs).where(_OURS, runs.c.status == "done")
     with db.read() as tx:
@@ -189,7 +193,7 @@ def _done(db: Database) -> int:
 
 
 @contextmanager
-def _people(product: Product, seen: Sampled) -> Iterator[None]:
+def people(product: Product, seen: Sampled) -> Iterator[None]:
     """Commands and tickets, as long as the block runs."""
     over = threading.Event()
     with product.watched() as changes:
@@ -234,7 +238,7 @@ def _tickets(product: Product, over: threading.Event) -> None:
 
 
 @contextmanager
-def _sampling(db: Database, seen: Sampled) -> Iterator[None]:
+def sampling(db: Database, seen: Sampled) -> Iterator[None]:
     over = threading.Event()
     thread = threading.Thread(target=_sample, args=(Inbox(db), seen, over))
     thread.start()
