@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import psutil
 import psycopg
 import redis
 from redis.exceptions import RedisError
@@ -135,10 +136,14 @@ class Chaos:
         made: dict[str, str] = json.loads((self.product.data / "environment.json").read_text())
         return clean_environment() | self.product.env | made
 
-    def kill(self, *words: str) -> None:
+    def kill(self, *words: str) -> bool:
+        """Whether there was one: who was killed before may be on its way up."""
         if found := self.product.find(*words):
-            self.draw.choice(found).send_signal(signal.SIGKILL)
-            self.kills += 1
+            with suppress(psutil.NoSuchProcess):
+                self.draw.choice(found).send_signal(signal.SIGKILL)
+                self.kills += 1
+                return True
+        return False
 
     def pause(self, least: float = 0.3, most: float = 1.0) -> None:
         time.sleep(self.draw.uniform(least, most))
@@ -148,8 +153,9 @@ Fault = Callable[[Chaos], None]
 
 
 def workers_killed(chaos: Chaos) -> None:
-    for _ in range(chaos.worker_kills):
-        chaos.kill("celery", "worker")
+    ends, killed = time.monotonic() + 4 * chaos.worker_kills, 0
+    while killed < chaos.worker_kills and time.monotonic() < ends:
+        killed += chaos.kill("celery", "worker")
         chaos.pause()
 
 
@@ -258,7 +264,7 @@ def clock_jumps(chaos: Chaos) -> None:
     if chaos.clock:
         for hours in (3, -6, 0):
             chaos.clock.set(hours)
-            chaos.pause(2, 4)
+            chaos.pause(1, 2)  # a sweep and a look at the clock each
 
 
 def a_worker_with_a_wrong_clock(chaos: Chaos) -> None:

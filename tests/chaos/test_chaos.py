@@ -45,8 +45,8 @@ def test_every_acknowledged_delivery_is_accounted_for(chaos: Chaos) -> None:
     loads.settle(chaos.product, load)
     made = loads.account(chaos.product, load, chaos.database_url)
     print(
-        f"\n{chaos.kills} processes killed in {rounds} rounds; {len(load.acknowledged)} commands and "
-        f"{len(load.tickets)} tickets, {made.refused} refused at once; runs {dict(made.runs)}; dead letters {len(made.dead)}"
+        f"\n{chaos.kills} processes killed in {rounds} rounds; {len(load.acknowledged)} commands, "
+        f"{load.clicks} clicks and {len(load.tickets)} tickets, {made.refused} refused at once; runs {dict(made.runs)}; dead letters {len(made.dead)}"
     )
     print(*sorted({f"- {run.handler}: {run.error}"[:200] for run in made.dead}), sep="\n")
     print(*made.problems, sep="\n")

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -150,6 +151,17 @@ class Product:
             )
         ]
         return not any(waiting)
+
+    def at_rest(self) -> bool:
+        """Whether nothing waits, nothing runs, and the helpdesk has nothing left to deliver or to deliver again."""
+
+        def delivered() -> bool:
+            return all(sent["state"] != "pending" for sent in self.page("GET", "jira/deliveries"))
+
+        # What runs may cause a delivery, and a delivery a run: so one is asked before and after the other.
+        with suppress(httpx2.TransportError):  # the web process may be on its way up
+            return self.idle() and delivered() and self.idle()
+        return False
 
 
 def blocks_of(message: dict[str, Any]) -> list[dict[str, Any]]:

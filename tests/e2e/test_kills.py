@@ -66,7 +66,7 @@ def test_nothing_is_lost_and_nothing_is_done_twice(product: Product) -> None:
     wait_until(lambda: len(product.top_level("C0ALERTS0")) == len(SCENARIOS), 60, "a message for each alert")
     for message in product.top_level("C0ALERTS0"):
         press(product, message)
-    settle(product)
+    wait_until(product.at_rest, 240, "an empty inbox")
     check_inbox(product)
     check_commands(product, acknowledged)
     check_tickets(product, keys)
@@ -122,21 +122,6 @@ def is_up(product: Product) -> bool:
         return product.http.get(f"{product.url}/api/health").status_code == 200
     except httpx2.TransportError:
         return False
-
-
-def settle(product: Product) -> None:
-    """Wait until the helpdesk has stopped redelivering and the inbox is empty, twice in a row."""
-
-    def quiet() -> bool:
-        try:
-            return product.idle()
-        except httpx2.TransportError:
-            return False
-
-    wait_until(quiet, 120, "an empty inbox")
-    # Jira's last redelivery comes 16 s after the one before.
-    time.sleep(20)
-    wait_until(quiet, 120, "an empty inbox")
 
 
 def check_inbox(product: Product) -> None:
