@@ -106,7 +106,8 @@ class JiraTickets:
         self, *, project: str, summary: str, description: str, labels: tuple[str, ...], step_key: str
     ) -> Ticket | None:
         del summary, description, labels
-        query = {"jql": f'project = "{project}" AND labels = "{_label(step_key)}"', "fields": ["summary"]}
+        jql = f"project = {_quoted(project)} AND labels = {_quoted(_label(step_key))}"
+        query = {"jql": jql, "fields": ["summary"]}
         with _translated(f"look for an issue in {project}"):
             found = self._request("POST", "search/jql" if self._cloud else "search", query).get("issues", [])
         return self.get(str(found[0]["key"])) if found else None
@@ -184,6 +185,12 @@ class JiraTickets:
 def _label(step_key: str) -> str:
     """Short, as people see it on the board."""
     return f"signalbox-{step_key[:12]}"
+
+
+def _quoted(text: str) -> str:
+    """A string of JQL that ends where we end it."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def _issue(key: str) -> str:

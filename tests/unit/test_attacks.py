@@ -39,8 +39,10 @@ from bot.core.messages import (
 from bot.core.settings import Settings
 from bot.slack.urls import is_slack_url
 from integrations.jira import adf
+from integrations.jira.tickets import _quoted
 from integrations.mitigations.command import _filled
 from integrations.mitigations.fields import DnsName, Word
+from integrations.mitigations.jira import TicketParameters
 from integrations.slack.renderer import render, render_modal
 from plugins.alert_relay.mitigation import templates
 
@@ -233,6 +235,33 @@ def test_a_label_is_no_option_and_no_shell(text: str) -> None:
         TypeAdapter(Word).validate_python(text)
     with pytest.raises(ValidationError):
         TypeAdapter(DnsName).validate_python(text)
+
+
+JQL = [
+    'OPS" OR project = "SECRET',
+    'OPS"',
+    "OPS\\",
+    'OPS\\" OR text ~ "x',
+    "OPS' OR key = 'X-1",
+    "OPS ORDER BY created",
+    "OPS\n",
+    "ops",
+    "",
+]
+
+
+@pytest.mark.parametrize("text", JQL)
+def test_a_label_is_no_project_of_a_query(text: str) -> None:
+    with pytest.raises(ValidationError):
+        TicketParameters(project=text, summary="x")
+
+
+@pytest.mark.parametrize("text", JQL)
+def test_a_value_stays_one_string_of_jql(text: str) -> None:
+    """Read as Jira reads it: from the first quote to the one that no backslash stands before."""
+    [whole] = re.findall(r'"(?:[^"\\]|\\.)*"', _quoted(text), re.DOTALL)
+    assert whole == _quoted(text)
+    assert re.sub(r"\\(.)", r"\1", whole[1:-1], flags=re.DOTALL) == text
 
 
 @pytest.mark.parametrize("text", ["a b", "{other}", "--x", "; id"])
