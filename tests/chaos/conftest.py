@@ -39,7 +39,9 @@ def chaos(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Chaos]:
     product.page(
         "POST", "slack/limits", enabled=False
     )  # the stand-in's minute-long limits are another matter
-    made = Chaos(product, random.Random(SEED), postgres, clock, worker_kills=40 if KILLS else 6)
+    made = Chaos(product, random.Random(SEED), postgres, clock)
+    if KILLS:
+        made.worker_kills, made.times = 40, 2
     yield made
     for helper in made.helpers:
         helper.terminate()

@@ -116,6 +116,8 @@ class Chaos:
     postgres: Postgres | None = None
     clock: Clock | None = None
     worker_kills: int = 6
+    times: int = 1
+    """How often Jira and Alertmanager show each of their troubles in a round."""
     kills: int = 0
     helpers: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
@@ -223,13 +225,15 @@ def slack_in_trouble(chaos: Chaos) -> None:
 
 def jira_in_trouble(chaos: Chaos) -> None:
     for trouble in TROUBLES:
-        chaos.product.page("POST", "jira/faults", path_prefix="/rest/api/3/issue", times=2, **trouble)
+        chaos.product.page(
+            "POST", "jira/faults", path_prefix="/rest/api/3/issue", times=chaos.times, **trouble
+        )
         chaos.pause()
 
 
 def alertmanager_in_trouble(chaos: Chaos) -> None:
     for trouble in TROUBLES:
-        chaos.product.page("POST", "alerts/faults", path_prefix="/api/v2", times=2, **trouble)
+        chaos.product.page("POST", "alerts/faults", path_prefix="/api/v2", times=chaos.times, **trouble)
         chaos.pause()
 
 

@@ -63,7 +63,7 @@ from bot.core.errors import SignalboxError
 from bot.core.events import NewEvent
 from bot.core.inbox import Inbox
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))
 db = Database(sys.argv[1])
 inbox, audit = Inbox(db), Audit(db)
 refused = 0
@@ -84,8 +84,13 @@ def test_a_full_disk_refuses_and_loses_nothing(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'signalbox.db'}"
     db = Database(url)
     db.migrate()
+    room = sum(file.stat().st_size for file in tmp_path.iterdir()) + 100_000
     wrote = subprocess.run(
-        [sys.executable, "-c", WRITER, url], capture_output=True, text=True, timeout=90, check=False
+        [sys.executable, "-c", WRITER, url, str(room)],
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
     )
     assert wrote.returncode == 0, wrote.stderr[-800:]
     acknowledged = set(wrote.stdout.split())
