@@ -167,9 +167,11 @@ def _rounds(book: Book, state: State, given: Sequence[Samples]) -> tuple[State, 
     """The first sample of each series, then the second, …; a series that has no more is NaN."""
     heard = []
     lengths = np.array([len(each.at) for each in given])
+    columns = np.repeat(np.arange(len(given)), lengths)
+    rows = np.arange(len(columns)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     at, values = np.full((2, lengths.max(), len(given)), np.nan)
-    for column, each in enumerate(given):
-        at[: len(each.at), column], values[: len(each.at), column] = each.at, each.values
+    at[rows, columns] = np.concatenate([each.at for each in given])
+    values[rows, columns] = np.concatenate([each.values for each in given])
     kinds = Kinds(np.full(len(given), book.counter), np.full(len(given), book.limit), book.warm_up)
     for number in range(len(at)):
         state, verdicts = update(state, at[number], values[number], kinds)
@@ -200,10 +202,10 @@ def from_bytes(data: bytes) -> Book:
     if start + b"\n" != _MAGIC:
         raise StateError("This is not a book of states of this version.")
     head = json.loads(line)
-    size = len(states.VERSION) + states.FIELDS.itemsize
+    size = states.record_size(body) if body else 1
     if len(body) != size * len(head["names"]):
         raise StateError("The book of states is cut off or of another version.")
-    records = [body[start : start + size] for start in range(0, len(body), size)]
+    records = [body[place : place + size] for place in range(0, len(body), size)]
     limit = float("nan") if head["limit"] is None else float(head["limit"])
     state = states.from_records(records) if records else states.empty(0)
     return Book(tuple(head["names"]), _blocks(state), bool(head["counter"]), limit, int(head["warm_up"]))

@@ -1,7 +1,8 @@
 """All detectors together: from a state and a sample of each series to new states and verdicts.
 
 Every detector gives a strength that is 1 where it would alert by itself. The strongest decides the score,
-s/(1+s), and the reason. The lines are few and the same for every series.
+s/(1+s), and the reason; what could be chance counts for less where alerts are frequent. The lines are few
+and the same for every series.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ml.anomaly import level, novelty
+from ml.anomaly import level, novelty, rarity
 from ml.anomaly.dead import dead
 from ml.anomaly.hold import held
 from ml.anomaly.likelihood import likelihood
@@ -18,11 +19,14 @@ from ml.anomaly.sample import Sample, rates, taken, usable
 from ml.anomaly.season import Season, season
 from ml.anomaly.state import Array, Flags, Floats, State
 from ml.anomaly.trend import trend
+from ml.anomaly.verdict import REASONS
 from ml.anomaly.verdicts import Verdicts, nothing, spread_out, told
 
 _BAND = 3.0
 _FAR = 4.0 / _BAND
 """An anomaly goes on while values are this many half-bands away."""
+_SURE = REASONS.index("dead")
+"""From this reason on: a metric that has stopped, a limit that comes near. These do not happen by chance."""
 WARM_UP = 150
 """Samples of a series before which nothing about it is an anomaly."""
 
@@ -103,6 +107,7 @@ def _scored(state: State, at: Floats, values: Floats, kinds: Kinds) -> tuple[Sta
             by_trend,
         ]
     )
+    strengths[:_SURE] *= rarity.weight(state)
     strongest = strengths.argmax(axis=0)
     warm = state["count"] >= kinds.warm_up
     strength = np.where(warm, strengths.max(axis=0) / state["tolerance"], 0.0)

@@ -1,7 +1,7 @@
 """Alerts, not points: when an anomaly begins, how long it holds, and when it is news again.
 
-An anomaly is news when it begins, and within the pause after that only while it grows. Counting alerts is
-what an engineer on call does; a detector that repeats itself is one that gets muted.
+An anomaly is news when it begins, and within the pause after that only when it has doubled. Counting alerts
+is what an engineer on call does; a detector that repeats itself is one that gets muted.
 """
 
 from __future__ import annotations
@@ -10,10 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ml.anomaly import rarity
 from ml.anomaly.state import PEAKS, Array, Flags, Floats, State
 
 PAUSE = 100
-"""Samples after an alert in which only a stronger anomaly is news."""
+"""Samples after an alert in which only a much stronger anomaly is news."""
+GROWTH = 2.0
+"""How much stronger it has to be."""
 HOLD = 10
 """Samples in a row that are as usual after which an anomaly is over."""
 LONGEST = 500.0
@@ -32,7 +35,8 @@ class Held:
 def held(state: State, at: Floats, strength: Floats, outside: Flags) -> tuple[dict[str, Array], Held]:
     """An anomaly goes on while samples are anomalous or still outside the band."""
     peaks = _peaks(state)
-    news = strength > peaks.max(axis=1)
+    highest = peaks.max(axis=1)
+    news = strength > np.where(highest >= 1, GROWTH * highest, highest)
     calm = np.where((strength >= 1) | outside, 0, state["calm"] + 1).astype(np.int32)
     was = np.isfinite(state["firing_since"])
     lasted = np.where(was, at - state["firing_since"], 0.0)
@@ -43,6 +47,7 @@ def held(state: State, at: Floats, strength: Floats, outside: Flags) -> tuple[di
         "peaks": _with(peaks, state, strength),
         "calm": calm,
         "firing_since": since,
+        "alerts": rarity.counted(state, news & (strength >= 1)),
     }
     return changes, Held(np.where(news, strength, 0.0), firing, since)
 

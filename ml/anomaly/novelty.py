@@ -26,43 +26,64 @@ _VALUE_APART, _SHAPE_APART = 0.015, 0.35
 
 
 def squashed(state: State, x: Array, spread: Floats) -> Array:
-    """Distances from the series' location in spreads, far ones by their logarithm. `x`: [series, …]."""
+    """Distances from the series' location in spreads, far ones by their logarithm. `x`: [series, …].
+
+    In the precision of what is remembered: half the memory to go through.
+    """
     shape = (-1,) + (1,) * (x.ndim - 1)
     center, unit = state["center"].reshape(shape), spread.reshape(shape)
-    return np.arcsinh((x - center) / unit)
+    with np.errstate(over="ignore"):
+        found = (x - center.astype(np.float32)) / unit.astype(np.float32)
+    return np.arcsinh(found, out=found)
 
 
 def value(state: State, now: Sample) -> tuple[dict[str, Array], Floats]:
     """How far the sample is from any value seen."""
-    spread = level.spread(state, now)
-    here = squashed(state, now.x, spread)
-    apart = np.abs(squashed(state, state["seen"], spread) - here[:, None])
-    changes, gap = _nearest(state, "seen", now.x, apart, _VALUE_APART)
-    strength = np.minimum(gap / VALUE_LINE, _of_span(state, now) / SPAN_LINE)
+    spread, x = level.spread(state, now), _remembered(now.x)
+    here = squashed(state, x, spread)
+    apart = squashed(state, state["seen"], spread)
+    apart -= here[:, None]
+    changes, gap = _nearest(state, "seen", x, np.abs(apart, out=apart), _VALUE_APART)
+    strength = np.minimum(gap / VALUE_LINE, _of_span(state, x) / SPAN_LINE)
     usual = np.abs(now.x - state["center"]) < _USUAL * spread
     return changes, np.where(usual, _WITHIN * strength, strength)
 
 
-def _of_span(state: State, now: Sample) -> Floats:
+def _remembered(x: Floats) -> Array:
+    """Values as they are remembered; those beyond a single's range are at its end."""
+    most = np.finfo(np.float32).max
+    return np.clip(x, -most, most).astype(np.float32)
+
+
+def _of_span(state: State, x: Array) -> Floats:
     """The distance to the nearest value seen as a share of the span of all of them; infinite without one."""
     seen = state["seen"]
-    known = np.isfinite(seen)
-    apart = np.where(known, np.abs(seen - now.x[:, None]), np.inf).min(axis=1)
-    span = np.where(known, seen, -np.inf).max(axis=1) - np.where(known, seen, np.inf).min(axis=1)
-    wide = span > 0
-    return np.where(wide, apart / np.where(wide, span, 1.0), np.inf)
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        off = seen - x[:, None]
+        apart = np.fmin.reduce(np.abs(off, out=off), axis=1)
+        span = np.fmax.reduce(seen, axis=1) - np.fmin.reduce(seen, axis=1)
+        return np.where(span > 0, apart / span, np.inf).astype(np.float64)
 
 
 def shape(state: State, now: Sample) -> tuple[dict[str, Array], Floats]:
     """How far the last samples' course is from any course seen."""
     unit = np.maximum(level.spread(state, now), np.sqrt(state["slow_variance"]))
-    here = squashed(state, now.x, unit).astype(np.float32)
+    here = squashed(state, _remembered(now.x), unit)
     before = np.where(now.gap[:, None], np.nan, state["recent"])
     recent = np.concatenate([before[:, 1:], here[:, None]], axis=1)
-    apart = np.sqrt(((state["shapes"] - recent[:, None, :]) ** 2).mean(axis=2))
+    apart = np.sqrt(_square(state["shapes"] - recent[:, None, :]) / SHAPE)
     changes, gap = _nearest(state, "shapes", recent, apart, _SHAPE_APART)
     known = state["count"] > 4 * SHAPE
     return {**changes, "recent": recent}, np.where(known, gap / SHAPE_LINE, 0.0)
+
+
+def _square(off: Array) -> Array:
+    """Squared lengths, [series, shapes]. Sums over a last axis this short are slow, so it is written out."""
+    off *= off
+    found: Array = off[:, :, 0] + off[:, :, 1]
+    for place in range(2, SHAPE):
+        found += off[:, :, place]
+    return found
 
 
 def _nearest(
@@ -73,9 +94,9 @@ def _nearest(
     A new leader takes a free place, else that of the one not met for longest.
     """
     rows = np.arange(len(state))
-    apart = np.where(np.isnan(apart), np.inf, apart)
-    near = apart.argmin(axis=1)
-    gap = apart[rows, near]
+    least_apart = np.fmin.reduce(apart, axis=1)
+    near = (apart == least_apart[:, None]).argmax(axis=1)
+    gap = np.where(np.isnan(least_apart), np.inf, least_apart).astype(np.float64)
     valid = np.isfinite(new).reshape(len(state), -1).all(axis=1)
     led = (gap > least) & valid
     leaders, when = state[name], state[name + "_when"].copy()

@@ -26,7 +26,7 @@ SHAPES, SHAPE = 64, 4
 DAY_BINS, WEEK_BINS = 48, 336
 PEAKS = 4
 """Spans of samples of which the strongest anomaly is remembered."""
-VERSION = b"SBA2"
+VERSION = b"SBA3"
 
 FIELDS = np.dtype(
     [
@@ -91,8 +91,15 @@ FIELDS = np.dtype(
         ("said_exhausted", "f8"),
         # what people said: a factor on the score's strength
         ("tolerance", "f8"),
+        # alerts so far, fading
+        ("alerts", "f8"),
     ]
 )
+_OLDER = {
+    # Before alerts were counted.
+    b"SBA2": np.dtype([(name, FIELDS[name]) for name in FIELDS.names or () if name != "alerts"]),
+}
+"""Records of earlier versions, whose states are read on: a field that they lack is as in an empty state."""
 EMPTY: Mapping[str, float] = {
     "last_at": -np.inf,
     "last_raw": np.nan,
@@ -149,19 +156,36 @@ def empty(series: int) -> State:
     return _unpacked(made)
 
 
-def from_records(records: list[bytes]) -> State:
-    """The states that `records` made.
+def record_size(start: bytes) -> int:
+    """The bytes of each record where the first one begins with `start`.
 
     Raises:
-        StateError: bytes of another version or length.
+        StateError: it is of a version that is not known.
     """
-    size = len(VERSION) + FIELDS.itemsize
-    if any(not record.startswith(VERSION) or len(record) != size for record in records):
+    version = start[: len(VERSION)]
+    fields = _OLDER.get(version, FIELDS)
+    if version not in {VERSION, *_OLDER}:
         raise StateError(
             "A stored state is of another version of the detectors. Remove the stored states; "
             "they are made anew from the metrics' history."
         )
-    return _unpacked(np.frombuffer(b"".join(record[len(VERSION) :] for record in records), FIELDS))
+    return len(VERSION) + fields.itemsize
+
+
+def from_records(records: list[bytes]) -> State:
+    """The states that `records` made, or an earlier version of it.
+
+    Raises:
+        StateError: bytes of another version or length.
+    """
+    version, size = records[0][: len(VERSION)], record_size(records[0])
+    if any(not record.startswith(version) or len(record) != size for record in records):
+        raise StateError("A stored state is cut off, or of another version than the others. Remove them all.")
+    fields = _OLDER.get(version, FIELDS)
+    packed = np.frombuffer(b"".join(record[len(VERSION) :] for record in records), fields)
+    if fields is FIELDS:
+        return _unpacked(packed)
+    return empty(len(packed)).having({name: packed[name].copy() for name in fields.names or ()})
 
 
 def together(states: list[State]) -> State:

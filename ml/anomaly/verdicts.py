@@ -55,10 +55,10 @@ def told_elsewhere(said: Sequence[Verdict], state: State, rows: Rows) -> dict[st
     def field(name: str) -> Floats:
         return np.array([getattr(verdict, name) for verdict in said], np.float64)
 
-    with np.errstate(divide="ignore"):
-        strength = field("score") / (1 - field("score")) / state["tolerance"][rows]
-    score = np.where(np.isinf(strength), 1.0, strength / (1 + strength))
-    excused = (state["tolerance"][rows] > 1) & (score < LINE)
+    # Of the strength s/(1-s) a tolerance t leaves a t-th, so that no score, 1 included, divides by zero.
+    told, tolerance = field("score"), state["tolerance"][rows]
+    score = told / (told + tolerance * (1 - told))
+    excused = (tolerance > 1) & (score < LINE)
     band = {f"said_{name}": field(name) for name in ("value", "expected", "lower", "upper", "exhausted")}
     return {
         **band,

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml.anomaly import LINE, StateError, Verdict, book, words
+from ml.anomaly import LINE, StateError, Verdict, book, rarity, words
 from ml.anomaly.book import Book, Samples, Scored, scored
 from ml.anomaly.ensemble import Kinds, update
 from ml.anomaly.groups import Anomaly, grouped
-from ml.anomaly.state import empty, from_records
+from ml.anomaly.state import FIELDS, empty, from_records
 
 pytestmark = pytest.mark.unit
 START = 1_767_225_600.0
@@ -159,6 +159,26 @@ def test_a_book_is_stored_whole_and_read_again(tmp_path: Path) -> None:
         book.read(file)
     with pytest.raises(StateError, match="another version"):
         from_records([b"old"])
+
+
+def test_states_of_the_version_before_are_read_on_with_what_people_said() -> None:
+    kept = scored(Book(), several(2, 50))[0].excused("s1", 1.5).state
+    older = np.empty(2, np.dtype([(name, FIELDS[name]) for name in FIELDS.names or () if name != "alerts"]))
+    for name in older.dtype.names or ():
+        older[name] = kept[name]
+    found = from_records([b"SBA2" + row.tobytes() for row in older])
+    assert found["tolerance"].tolist() == [1.0, 1.5]
+    assert found.records() == kept.having({"alerts": np.zeros(2)}).records()
+
+
+def test_the_more_often_a_series_is_told_of_the_less_an_alert_says() -> None:
+    learnt = empty(4).having({"count": np.array([0, 150, 9000, 9000]), "alerts": np.array([0, 0, 0, 9.0])})
+    young, warm, calm, noisy = rarity.weight(learnt)
+    assert 0 < young < warm < noisy < calm == 1
+    values = 10 + 0.1 * noise(2000)
+    values[[900, 1100, 1300]] = 20, 40, 80
+    told = alerts(course(values), 800)
+    assert [v.at for v in told] == [START + STEP * row for row in (900, 1100, 1300)]
 
 
 def test_series_that_are_gone_are_forgotten() -> None:
