@@ -47,6 +47,7 @@ SECONDS: dict[Lever, float] = {"rollback": 60.0, "scale": 60.0, "restart": 20.0}
 TITLES: dict[Lever, str] = {"rollback": "Roll back", "scale": "Add pods", "restart": "Restart"}
 VERIFY = {"threshold": 0.05, "settle": 20, "window": 120, "hold": 30, "step": 10}
 _ENDED = {"escalated", "rolled_back"}
+_DONE = {"succeeded", "unknown"}
 
 
 class Course(NamedTuple):
@@ -55,6 +56,11 @@ class Course(NamedTuple):
     cause: Cause
     told: float
     healed: float
+
+
+class Last(NamedTuple):
+    mitigation: str
+    status: str
 
 
 class Month(NamedTuple):
@@ -339,7 +345,7 @@ class Play:
         self._at(now)
         self._notify("firing")
         while self._healed() > now:
-            now += TICK
+            now = self._next(now)
             self._at(now)
             if self.arm != "by hand":
                 self.kit.tick("look_after_mitigations")
@@ -348,6 +354,19 @@ class Play:
         self.kit.metrics.set(self.query, 0.01, at=self.began + timedelta(seconds=self._healed()))
         self._end(now)
         return Course(self.fault.cause, self.fault.detect, self._healed())
+
+    def _next(self, now: float) -> float:
+        """When something can happen next: each tick while a run is open or due, else when somebody acts."""
+        last = self._last()
+        if self.arm == "by hand" or last.status in _DONE or self._is_last(last):
+            return self._healed()
+        if self.arm == "by itself" or last.status not in {"", "requested", *_ENDED}:
+            return now + TICK
+        acts = self.presses if self.agrees is None else self.agrees
+        return max(now + TICK, min(acts, self._healed())) if acts != NEVER else now + TICK
+
+    def _is_last(self, last: Last) -> bool:
+        return last.status in _ENDED and last.mitigation == list(self.levers)[-1]
 
     def _healed(self) -> float:
         """When it is well again, by what is known so far."""
@@ -362,7 +381,7 @@ class Play:
         if self.agrees is not None and now >= self.agrees:
             self.agrees = None
             self.kit.click("Approve", user="UBOB")
-        elif self.agrees is None and self._last() in _ENDED and self.presses == NEVER:
+        elif self.agrees is None and self._last().status in _ENDED and self.presses == NEVER:
             self.presses = now + PRESS_SECONDS
         if self.untried and now >= self.presses:
             self.presses = NEVER
@@ -372,10 +391,11 @@ class Play:
             self.kit.submit({}, user="UANN")
             self.agrees = now + self.fault.second
 
-    def _last(self) -> str:
-        """The status of the newest run of this fault; empty before there is one."""
-        found = self.kit.records("mitigation")
-        return str(found[-1].data["status"]) if found and found[-1].at >= self.began else ""
+    def _last(self) -> Last:
+        """The newest run of this fault; of no status before there is one."""
+        records = Records(self.kit.kernel.db, self.kit.plugin.name, None, self.kit.clock)
+        found = records.find("mitigation", since=self.began, limit=1)
+        return Last(found[0].data["mitigation"], found[0].data["status"]) if found else Last("", "")
 
     def _end(self, now: float) -> None:
         """Prometheus sees it a little later; the engine comes to its verdict."""
@@ -384,7 +404,7 @@ class Play:
         for n in range(60):
             self._at(now + RECOVERY_SECONDS + TICK * (n + 1))
             self.kit.tick("look_after_mitigations")
-            if self._last() not in {"requested", "approved", "running", "verifying", "failed"}:
+            if self._last().status not in {"requested", "approved", "running", "verifying", "failed"}:
                 return
 
     def _notify(self, status: str) -> None:
