@@ -37,6 +37,7 @@ bench-load: $(VENV)/.dev ## Mixed traffic at 50, 90 and 120 % of capacity (MINUT
 	SIGNALBOX_BENCH_MINUTES=$${MINUTES:-10} $(BIN)/python -m benchmarks load backlog inbox_growth $(ARGS)
 
 train-deps: $(VENV)/.run ## Install what training models needs: torch (CPU), transformers, MLflow
+	$(PIP) install --no-deps --requirement requirements/torch.txt
 	$(PIP) install --no-deps --requirement requirements/train.txt
 
 fmt: $(VENV)/.dev ## Format the code

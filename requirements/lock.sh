@@ -24,7 +24,7 @@ done
 "$1" -m venv "$work/tools"
 pip tools install --quiet uv
 # What production images install is pinned to the files' own checksums. torch and what tests need come from
-# indexes that differ between machines, so those two lists pin versions only.
+# indexes that differ between machines, so torch.txt and dev.txt pin versions only.
 hashed() { "$work/tools/bin/uv" pip compile "$1" --quiet --no-deps --generate-hashes --python-version 3.11 --no-header --no-annotate; }
 { echo "# Made by make lock; installed with --no-deps."; hashed "$work/run.txt"; } > requirements/run.txt
 # The web process holds no model, draws no picture and embeds no Redis.
@@ -32,6 +32,9 @@ grep -ivE '^(contourpy|cycler|defusedxml|flatbuffers|fonttools|fsspec|gt-all-min
 { echo "# Made by make lock: the part of run.txt that the web process needs; installed with --no-deps."; hashed "$work/web.txt"; } > requirements/web.txt
 comm -13 <(sort "$work/run.txt") <(sort "$work/executors.txt") > "$work/beyond.txt"
 { echo "# Made by make lock; installed on top of run.txt with --no-deps."; hashed "$work/beyond.txt"; } > requirements/executors.txt
-for extra in dev train; do
-  { echo "# Made by make lock; installed on top of run.txt with --no-deps."; comm -13 <(sort "$work/run.txt") <(sort "$work/$extra.txt"); } > "requirements/$extra.txt"
-done
+beyond() { comm -13 <(sort "$work/run.txt") <(sort "$work/$1.txt"); }
+{ echo "# Made by make lock; installed on top of run.txt with --no-deps."; beyond dev; } > requirements/dev.txt
+beyond train | grep -v '^torch==' > "$work/beyond.txt"
+{ echo "# Made by make lock; installed on top of run.txt and torch.txt with --no-deps."; hashed "$work/beyond.txt"; } > requirements/train.txt
+{ echo "# Made by make lock; installed with --no-deps. Its build for processors alone comes from another index on each machine."
+  beyond train | grep '^torch=='; } > requirements/torch.txt

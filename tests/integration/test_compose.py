@@ -69,6 +69,18 @@ def test_every_service_is_watched_limited_and_pinned() -> None:
         assert service["image"].startswith("signalbox-") or re.search(r":v?\d+\.\d+", service["image"]), name
 
 
+def test_what_images_install_is_pinned_by_checksum() -> None:
+    """But for torch, whose build for processors alone is another file on each index."""
+    dockerfile = (ROOT / "deploy/image/Dockerfile").read_text()
+    locks = set(re.findall(r"--requirement (requirements/\S+)", dockerfile))
+    assert {"requirements/web.txt", "requirements/run.txt", "requirements/train.txt"} <= locks
+    for lock in locks - {"requirements/torch.txt"}:
+        for pinned in re.split(r"\n(?=\S)", (ROOT / lock).read_text().strip()):
+            assert pinned.startswith("#") or re.match(
+                r"\S+==\S+.*--hash=sha256:[0-9a-f]{64}", pinned, re.DOTALL
+            ), pinned
+
+
 def test_only_loopback_is_published() -> None:
     published = [port for service in _services().values() for port in service.get("ports", ())]
     assert published
