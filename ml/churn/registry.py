@@ -53,10 +53,10 @@ def promote(folder: Path, model: Path, *, by: str = "", why: str = "") -> Path:
 
 def rollback(folder: Path, *, by: str = "") -> Path:
     """Let the model serve again that served before; a second rollback undoes the first."""
-    before = _target(home(folder) / BEFORE)
-    if before is None:
+    place = _target(home(folder) / BEFORE)
+    if place is None:
         raise ModelUnavailableError("No model served before this one, so there is nothing to go back to.")
-    return promote(folder, before, by=by, why="rollback")
+    return promote(folder, place, by=by, why="rollback")
 
 
 def champion(folder: Path) -> Path:
@@ -77,6 +77,14 @@ def champion(folder: Path) -> Path:
             f"{place} was never promoted here. Promote it with: signalbox models promote"
         )
     return place
+
+
+def before(folder: Path) -> Path | None:
+    """The model that served before, which a rollback lets serve again; None where none was promoted."""
+    place = _target(home(folder) / BEFORE)
+    if place is None or not place.is_dir():
+        return None
+    return place if artifact.digest(place) in {line["digest"] for line in promotions(folder)} else None
 
 
 def challenger(folder: Path) -> Path | None:

@@ -46,14 +46,16 @@ def reasons(
     probabilities: Floats,
     labels: Labels,
     drift: Mapping[str, float],
+    promised_error: float = 0.0,
 ) -> list[Reason]:
     """Args:
+    promised_auc: what was measured when it was promoted, with its standard error `promised_error`.
     probabilities: what the champion said [rows], with the outcomes `labels` [rows] known since.
     drift: population stability index of each feature against training.
     """
     return [
         *_schedule(policy, now, trained_at),
-        *_degradation(policy, promised_auc, probabilities, labels),
+        *_degradation(policy, (promised_auc, promised_error), probabilities, labels),
         *_calibration(policy, probabilities, labels),
         *(
             Reason("drift", f"{name} has shifted: PSI {value:.2f}.", retrains=False)
@@ -69,14 +71,16 @@ def _schedule(policy: Policy, now: datetime, trained_at: datetime) -> list[Reaso
     return [Reason("schedule", f"The champion was trained on {trained_at:%Y-%m-%d}.", retrains=True)]
 
 
-def _degradation(policy: Policy, promised: float, probabilities: Floats, labels: Labels) -> list[Reason]:
-    """The upper end of the AUC's interval has fallen below what was promised, less the drop that is borne."""
+def _degradation(
+    policy: Policy, promised: tuple[float, float], probabilities: Floats, labels: Labels
+) -> list[Reason]:
+    """The AUC has surely fallen by more than the drop that is borne; both figures have an error."""
     if not _enough(policy, labels):
         return []
     auc, error = auc_with_error(probabilities, labels)
-    if auc + 1.645 * error >= promised - policy.drop:
+    if auc + 1.645 * float(np.hypot(error, promised[1])) >= promised[0] - policy.drop:
         return []
-    words = f"AUC {auc:.3f} on {len(labels)} outcomes; {promised:.3f} when it was promoted."
+    words = f"AUC {auc:.3f} on {len(labels)} outcomes; {promised[0]:.3f} when it was promoted."
     return [Reason("degradation", words, retrains=True)]
 
 
@@ -85,15 +89,18 @@ def _calibration(policy: Policy, probabilities: Floats, labels: Labels) -> list[
 
     The observed-to-expected ratio (calibration in the large; Van Calster et al., 2016) against a margin.
     """
-    if not _enough(policy, labels):
+    if not _enough(policy, labels) or adds_up(policy, probabilities, labels):
         return []
-    expected, spread = probabilities.sum(), np.sqrt((probabilities * (1 - probabilities)).sum())
-    left, chance = float(labels.sum()), policy.sigmas * spread
-    borne = 1 + policy.tolerance
-    if expected / borne - chance <= left <= expected * borne + chance:
-        return []
+    left, expected = labels.sum(), probabilities.sum()
     words = f"{left:.0f} left, {expected:.0f} were expected ({left / max(expected, 1e-9):.2f} times as many)."
     return [Reason("calibration", words, retrains=True)]
+
+
+def adds_up(policy: Policy, probabilities: Floats, labels: Labels) -> bool:
+    """Whether about as many left as the probabilities add up to."""
+    expected, spread = probabilities.sum(), np.sqrt((probabilities * (1 - probabilities)).sum())
+    borne, chance = 1 + policy.tolerance, policy.sigmas * spread
+    return bool(expected / borne - chance <= labels.sum() <= expected * borne + chance)
 
 
 def _enough(policy: Policy, labels: Labels) -> bool:

@@ -11,7 +11,7 @@ SEEN = "watch.json"
 
 
 class Finding(BaseModel):
-    """`kind`: schedule, degradation, calibration or drift; `retrains`: whether it is a reason to train."""
+    """`kind`: schedule, degradation, calibration, outdone or drift; `retrains`: a reason to train."""
 
     model_config = ConfigDict(frozen=True)
     kind: str

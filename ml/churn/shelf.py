@@ -44,6 +44,7 @@ class Verdict(_Value):
     against: str = ""
     passed: bool
     chance: float = 0.0
+    lasting: float = 0.0
     words: str = ""
     challenger: dict[str, float] = {}
     champion: dict[str, float] = {}

@@ -9,12 +9,14 @@ from plugins.churn_digest import words
 _TITLES = {
     "degradation": "The churn model ranks customers worse than when it was promoted.",
     "calibration": "The churn model's probabilities do not add up any more.",
+    "outdone": "The churn model that served before would have told better who leaves.",
     "drift": "Customers look different from those the churn model has learned from.",
 }
 _TODO = {
     "degradation": "Until a better one serves, trust the order of the list less; "
     "`/signalbox churn rollback` brings the one before.",
     "calibration": "Until a new one serves, take percentages and money as an order, not as amounts.",
+    "outdone": "`/signalbox churn rollback` lets it serve again, at once.",
     "drift": "Nothing is trained for that alone. See whether a source changed its meaning or its unit.",
 }
 _LISTED = 8

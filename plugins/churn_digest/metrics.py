@@ -6,7 +6,7 @@ from prometheus_client import Gauge
 
 FINDINGS = Gauge(
     "signalbox_churn_findings",
-    "What the last look at the churn model found: degradation, calibration or drift.",
+    "What the last look at the churn model found: degradation, calibration, outdone or drift.",
     ["kind"],
     multiprocess_mode="mostrecent",
 )

@@ -106,6 +106,7 @@ class Promotion:
                 "challenger": offer.verdict.challenger,
                 "champion": offer.verdict.champion,
                 "chance_better": offer.verdict.chance,
+                "chance_lasting": offer.verdict.lasting,
                 "shadow": offer.beside.model_dump(mode="json"),
                 "data": new.data_sha256,
             },

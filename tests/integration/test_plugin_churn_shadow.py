@@ -126,6 +126,24 @@ def test_old_scores_are_judged_by_what_came_of_them(folder: Path, tmp_path: Path
     assert "outcomes" in found["degradation"].words
 
 
+def test_after_a_promotion_the_model_before_is_compared_on_new_outcomes(folder: Path, tmp_path: Path) -> None:
+    loaded = store.load(folder)
+    registry.promote(tmp_path, registry.keep(registry.champion(folder), tmp_path))
+    challenger = registry.challenger(folder)
+    assert challenger is not None
+    registry.promote(tmp_path, registry.keep(challenger, tmp_path))
+    then = Loaded(loaded.frames, loaded.as_of - timedelta(days=100), loaded.sha256)
+    past = scoring.score(then, tmp_path, top=1)
+    assert "outdone" not in {finding.kind for finding in watch.look(loaded, tmp_path).findings}
+    turned = [s.model_copy(update={"probability": 1 - s.probability}) for s in past.scores()]
+    runs.write(
+        tmp_path, past.model_copy(update={"run_id": f"{past.as_of}-ffffffff", "created_at": LATER}), turned
+    )
+    found = {finding.kind: finding for finding in watch.look(loaded, tmp_path).findings}
+    assert not found["outdone"].retrains
+    assert "would have said it better" in found["outdone"].words
+
+
 def test_before_a_window_is_over_nothing_is_judged(folder: Path, tmp_path: Path) -> None:
     loaded = store.load(folder)
     registry.promote(tmp_path, registry.keep(registry.champion(folder), tmp_path))

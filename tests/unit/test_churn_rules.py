@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 pytest.importorskip("sklearn", reason="scikit-learn is not installed; `make train-deps` installs it")
 
@@ -149,6 +151,47 @@ def test_an_equal_or_worse_one_does_not(noise: float) -> None:
     assert not gate.judge(np.clip(p + RNG.normal(0, noise, len(p)), 0.01, 0.99), p, y).passed
 
 
+def test_one_that_only_fits_the_season_does_not() -> None:
+    p, y = _world(20_000)
+    odds = np.log(p / (1 - p))
+    verdict = gate.judge(p, 1 / (1 + np.exp(-(odds - 0.2))), y)
+    assert verdict.chance >= 0.95
+    assert not verdict.passed
+    assert "its level aside" in verdict.words
+
+
+def test_where_the_champions_sums_do_not_fit_at_all_the_level_counts() -> None:
+    p, y = _world(20_000)
+    odds = np.log(p / (1 - p))
+    assert gate.judge(p, 1 / (1 + np.exp(-(odds - 1.5))), y).passed
+
+
+def test_a_gain_too_small_to_outlast_a_label_cycle_does_not() -> None:
+    p, y = _world(30_000)
+    odds = np.log(p / (1 - p)) + RNG.normal(0, 0.2, len(p))
+    verdict = gate.judge(p, 1 / (1 + np.exp(-odds)), y)
+    assert verdict.chance >= 0.95
+    assert not verdict.passed
+
+
+@given(shift=st.floats(-3, 3), seed=st.integers(0, 99))
+def test_levelled_probabilities_add_up_and_keep_their_order(shift: float, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    odds = rng.normal(-1, 2, 300)
+    y = (rng.random(300) < 1 / (1 + np.exp(-odds))).astype(np.int64)
+    said = metrics.levelled(1 / (1 + np.exp(-(odds + shift))), y)
+    assert said.sum() == pytest.approx(y.sum(), abs=1e-3)
+    assert (np.argsort(said, kind="stable") == np.argsort(odds, kind="stable")).all()
+
+
+def test_after_a_promotion_the_model_before_may_be_the_better_one() -> None:
+    p, y = _world()
+    worse = np.clip(p + RNG.normal(0, 0.15, len(p)), 0.01, 0.99)
+    assert gate.chance_outdone(p, worse, y) >= gate.SURE
+    assert gate.chance_outdone(worse, p, y) < 0.05
+    assert gate.chance_outdone(p[:100], worse[:100], y[:100]) == 0.0
+
+
 def test_better_on_the_whole_and_worse_for_some_is_not_enough() -> None:
     p, y = _world(6000)
     segments = np.repeat(["a", "b"], 3000)
@@ -200,6 +243,13 @@ def test_calm_weeks_and_a_season_are_no_calibration_alarm() -> None:
 def test_drift_alone_opens_an_event_and_trains_nothing() -> None:
     [found] = _reasons(*_world(), drift={"logins_28d": 0.4, "open_tickets": 0.1})
     assert (found.kind, found.retrains) == ("drift", False)
+
+
+def test_a_promise_that_was_measured_roughly_is_held_less_tightly() -> None:
+    p, y = _world()
+    promised = metrics.auc(p, y) + 0.055
+    assert "degradation" in [r.kind for r in _reasons(p, y, promised_auc=promised)]
+    assert _reasons(p, y, promised_auc=promised, promised_error=0.03) == []
 
 
 def test_few_outcomes_say_nothing() -> None:

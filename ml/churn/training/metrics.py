@@ -10,6 +10,7 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]
 _BINS = 10
+_STEPS = 30
 
 
 def auc(p: Floats, y: Labels) -> float:
@@ -110,9 +111,24 @@ def _middle(values: list[float]) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def chance_better(new: Floats, old: Floats, y: Labels, draws: int = 2000, seed: int = 0) -> float:
-    """The share of paired bootstrap draws in which `new` has the lower log-loss on the same rows."""
+def chance_better(
+    new: Floats, old: Floats, y: Labels, least: float = 0.0, draws: int = 2000, seed: int = 0
+) -> float:
+    """The share of paired bootstrap draws in which the log-loss of `new` is lower, by more than `least`."""
     gain = losses(old, y) - losses(new, y)
     rng = np.random.default_rng(seed)
     means = [gain[rng.integers(0, len(gain), len(gain))].mean() for _ in range(draws)]
-    return float((np.asarray(means) > 0).mean())
+    return float((np.asarray(means) > least).mean())
+
+
+def levelled(p: Floats, y: Labels) -> Floats:
+    """The probabilities with their log-odds moved together so that they add up to those who left."""
+    odds, shift = np.log(np.clip(p, 1e-9, 1 - 1e-9)), 0.0
+    odds -= np.log1p(-np.clip(p, 1e-9, 1 - 1e-9))
+    for _ in range(_STEPS):
+        said = 1 / (1 + np.exp(-(odds + shift)))
+        slope = (said * (1 - said)).sum()
+        # Newton's steps; a long one could overshoot where nearly all are sure.
+        shift += float(np.clip((y.sum() - said.sum()) / max(slope, 1e-9), -1, 1))
+    found: Floats = 1 / (1 + np.exp(-(odds + shift)))
+    return found
