@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import psutil
 import pytest
 from jira import JIRA
 
@@ -36,6 +37,18 @@ def test_a_slash_command_is_answered_and_a_misspelt_one_finds_its_neighbour(prod
     wait_until(lambda: any("/signalbox status" in a for a in product.answers(ALICE)), what="help")
     product.say(ALICE, "/signalbox pnig")
     assert any("Did you mean `/signalbox ping`" in a for a in product.answers(ALICE))
+
+
+def test_nothing_listens_beyond_loopback(product: Product) -> None:
+    """Web, sandbox, Redis, models, workers: whoever is not on this machine reaches none of them."""
+    heard = {
+        (" ".join(process.cmdline())[-60:], socket.laddr.ip)
+        for process in [psutil.Process(product.process.pid), *product.processes()]
+        for socket in process.net_connections(kind="inet")
+        if socket.status == psutil.CONN_LISTEN
+    }
+    assert len(heard) >= 3, "the web process, the sandbox and Redis at least"
+    assert {address for _, address in heard} <= {"127.0.0.1", "::1"}, heard
 
 
 def test_a_ticket_is_tagged_and_what_people_set_stays(product: Product) -> None:
