@@ -15,14 +15,15 @@ _ROW = 34
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """`labels`: how many stand under the chart before they run into each other."""
+    """`labels`: how many find room under the chart; `name`: the longest one beside it."""
 
     width: int
     height: int
     labels: int
+    name: int
 
 
-WIDE, NARROW = Size(860, 300, 12), Size(400, 280, 5)
+WIDE, NARROW = Size(860, 300, 12, 40), Size(400, 280, 5, 18)
 
 
 def svg(chart: Chart, size: Size = WIDE) -> bytes:
@@ -41,7 +42,7 @@ def svg(chart: Chart, size: Size = WIDE) -> bytes:
         style=style, js=(), width=size.width, height=height(chart, size), margin=6, no_prefix=True,
         show_legend=len(chart.series) > 1, legend_at_bottom=True,
         legend_at_bottom_columns=_columns(chart, size), dots_size=2, stroke_style={"width": 2.5},
-        show_minor_x_labels=across, truncate_label=-1,
+        show_minor_x_labels=across, truncate_label=size.name,
         formatter=lambda value: f"{value:g}{chart.unit}", explicit_size=True, min_scale=3, max_scale=6,
         print_values=False, zero=0, include_x_axis=chart.kind != "line",
     )  # fmt: skip
@@ -63,9 +64,10 @@ def height(chart: Chart, size: Size) -> int:
 
 
 def _columns(chart: Chart, size: Size) -> int:
-    """Names of series stand side by side where there is room."""
-    longest = max((len(name) for name, _ in chart.series), default=1)
-    return max(1, min(len(chart.series), size.width // (45 + 9 * longest)))
+    """Names of series stand side by side where all have room; pygal cuts off a last row that is not full."""
+    number, longest = len(chart.series), max((len(name) for name, _ in chart.series), default=1)
+    room = size.width // (45 + 9 * longest)
+    return next((columns for columns in range(min(number, room), 1, -1) if number % columns == 0), 1)
 
 
 def _without_scripts(root: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -99,6 +100,14 @@ class Console:
 def sign_in_page(request: Request, needed: SignInNeeded) -> Response:
     shown = {"why": needed.why, "slack": needed.slack}
     return _TEMPLATES.TemplateResponse(request, "sign_in.html", shown, status_code=401)
+
+
+def error_page(
+    request: Request, status: int, title: str, detail: str, headers: Mapping[str, str]
+) -> Response:
+    """It names nothing that a stranger may not know, so it asks for no session."""
+    shown = {"title": title, "detail": detail}
+    return _TEMPLATES.TemplateResponse(request, "error.html", shown, status_code=status, headers=headers)
 
 
 def cookie_rules(request: Request) -> dict[str, Any]:

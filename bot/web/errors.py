@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
-from bot.console.frame import SignInNeeded, sign_in_page
+from bot.console.frame import SignInNeeded, error_page, sign_in_page
 from bot.core.errors import Permanent, Refused, SignalboxError, Transient
 
 log = structlog.get_logger()
@@ -20,6 +20,14 @@ log = structlog.get_logger()
 def problem(status: int, title: str, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
     body = {"type": "about:blank", "status": status, "title": title, "detail": detail}
     return JSONResponse(body, status, headers=headers, media_type="application/problem+json")
+
+
+def _told(request: Request, status: int, title: str, detail: str, **headers: str) -> Response:
+    """A page for who reads it in a browser, problem+json for programs."""
+    reads_pages = "text/html" in request.headers.get("accept", "")
+    if reads_pages and not request.url.path.startswith("/api/"):
+        return error_page(request, status, title, detail, headers)
+    return problem(status, title, detail, headers)
 
 
 class Problem(BaseModel):
@@ -64,18 +72,17 @@ async def _sign_in(request: Request, exc: Exception) -> Response:
     return sign_in_page(request, exc)
 
 
-async def _ours(_: Request, exc: Exception) -> JSONResponse:
+async def _ours(request: Request, exc: Exception) -> Response:
     if isinstance(exc, Transient):
-        return problem(503, "Try again", str(exc), {"Retry-After": "5"})
+        return _told(request, 503, "Try again", str(exc), **{"Retry-After": "5"})
     if isinstance(exc, Refused):
-        return problem(403, "Refused", str(exc))
-    return problem(404 if isinstance(exc, Permanent) else 500, "Not possible", str(exc))
+        return _told(request, 403, "Refused", str(exc))
+    return _told(request, 404 if isinstance(exc, Permanent) else 500, "Not possible", str(exc))
 
 
-async def _http(_: Request, exc: Exception) -> JSONResponse:
+async def _http(request: Request, exc: Exception) -> Response:
     assert isinstance(exc, HTTPException)  # noqa: S101  # Starlette hands over what it was registered for
-    headers = dict(exc.headers) if exc.headers else None
-    return problem(exc.status_code, "Request refused", str(exc.detail), headers)
+    return _told(request, exc.status_code, "Request refused", str(exc.detail), **dict(exc.headers or {}))
 
 
 async def _invalid(_: Request, exc: Exception) -> JSONResponse:
@@ -84,6 +91,6 @@ async def _invalid(_: Request, exc: Exception) -> JSONResponse:
     return problem(422, "Invalid request", faults)
 
 
-async def _bug(request: Request, exc: Exception) -> JSONResponse:
+async def _bug(request: Request, exc: Exception) -> Response:
     log.error("request.failed", path=request.url.path, exc_info=exc)
-    return problem(500, "Internal error", "Something went wrong here; the log has the details.")
+    return _told(request, 500, "Internal error", "Something went wrong here; the log has the details.")

@@ -16,6 +16,9 @@ _WEEK = timedelta(days=7)
 _MOST = 100_000
 _QUEUE = 25
 _ON_HOME = 5
+_UNREVIEWED = (
+    "Nobody has reviewed a tag or a suggestion yet: press a button under one in Slack, or change a label."
+)
 
 
 def tickets(ctx: Context, title: str) -> Page:
@@ -26,12 +29,12 @@ def tickets(ctx: Context, title: str) -> Page:
     reviews = ctx.records.find(REVIEW, since=since, limit=_MOST)
     parts = (
         _figures(decisions, reviews),
+        *_challengers(ctx),
+        _queue(decisions, reviews),
         _weeks(decisions, reviews, now),
         _over_time(decisions, reviews, now),
-        _categories(reviews),
         _confusion(reviews),
-        _queue(decisions, reviews),
-        *_challengers(ctx),
+        _categories(reviews),
     )
     return Page(title=title, parts=parts)
 
@@ -43,7 +46,9 @@ def _figures(decisions: Sequence[Record], reviews: Sequence[Record]) -> Figures:
         items=(
             Figure(label=f"tickets in {_WEEKS} weeks", value=f"{found.decided:,}"),
             Figure(
-                label="needed nobody", value=_share(stood, found.decided), hint="tagged, and not corrected"
+                label="needed nobody",
+                value=_share(stood, found.decided),
+                hint=f"{stood:,} were tagged, and not corrected",
             ),
             Figure(
                 label="of those tagged stood",
@@ -70,6 +75,7 @@ def _weeks(decisions: Sequence[Record], reviews: Sequence[Record], now: datetime
         kind="stacked",
         x=tuple(f"{end:%d %b}" for end in ends),
         series=tuple((names[band], tuple(counts)) for band, counts in bands.items()),
+        empty="No ticket in these weeks. File one, or run `signalbox tags backfill` over old ones.",
     )
 
 
@@ -91,6 +97,7 @@ def _over_time(decisions: Sequence[Record], reviews: Sequence[Record], now: date
         x=tuple(f"{end:%d %b}" for end in ends),
         series=(("right, of the reviewed", tuple(right)), ("tagged unasked", tuple(covered))),
         unit="%",
+        empty=_UNREVIEWED,
     )
 
 
@@ -99,18 +106,23 @@ def _confusion(reviews: Sequence[Record]) -> Table:
     pairs = confusion(reviews)
     said = sorted({name for name, _ in pairs})
     truths = sorted({truth for _, truth in pairs}, key=lambda truth: (truth not in said, truth))
+    whole = {name: sum(pairs[name, truth] for truth in truths) for name in said}
     return Table(
         title="What was said, and what people say it is",
         columns=("Said", *truths) if pairs else ("Said", "It is"),
         rows=tuple(
-            (name, *(_confused(pairs[name, truth], right=name == truth) for truth in truths)) for name in said
+            (name, *(_confused(pairs[name, truth], whole[name], right=name == truth) for truth in truths))
+            for name in said
         ),
-        empty="Nobody has reviewed a tag or a suggestion yet.",
+        empty=_UNREVIEWED,
+        grid=True,
     )
 
 
-def _confused(times: int, *, right: bool) -> Cell:
-    return Cell(text=f"{times}" if times else "", tone=("good" if right else "bad") if times else "")
+def _confused(times: int, whole: int, *, right: bool) -> Cell:
+    if not times:
+        return Cell(text="")
+    return Cell(text=f"{times}", tone="good" if right else "bad", shade=times / whole)
 
 
 def _percent(part: int, whole: int) -> float | None:
@@ -123,7 +135,7 @@ def _categories(reviews: Sequence[Record]) -> Table:
         title="Accuracy by category",
         columns=("Category", "Right", "Reviewed"),
         rows=tuple(rows),
-        empty="Nobody has reviewed a tag or a suggestion yet.",
+        empty=_UNREVIEWED,
     )
 
 

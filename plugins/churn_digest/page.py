@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from bot.plugin import Button, Cell, Chart, Context, Controls, Figure, Figures, Page, Prose, Table
 from ml.churn import shelf
@@ -13,6 +14,7 @@ from plugins.churn_digest.state import Case, Digest, Part, Row
 
 _OLD = timedelta(days=10)
 _WARNINGS = 30
+_REASONS = 8
 _UNTREATED = "nobody has acted"
 
 
@@ -25,8 +27,10 @@ def churn(ctx: Context, title: str) -> Page:
     parts = (
         _figures(run, digest, cases.values(), ctx),
         _accounts(digest, cases),
+        _shared_reasons(run, digest),
         _reasons(digest),
         *_trend(ctx),
+        _by_month(cases.values(), ctx.now()),
         _outcomes(cases.values()),
         *_models(ctx),
     )
@@ -98,6 +102,53 @@ def _reasons(digest: Digest | None) -> Table:
         rows=tuple(rows),
         empty="Reasons come with the accounts.",
     )
+
+
+def _shared_reasons(run: Run, digest: Digest | None) -> Chart:
+    """How many of the accounts shown have a reason in common, whatever its numbers are."""
+    wanted = {row.customer_id for part in (digest.parts if digest else ()) for row in part.rows}
+    counted: Counter[str] = Counter()
+    for score in scored.scores(run) if wanted else ():
+        if score.customer_id in wanted:  # the highest losses come first, and so do those that are shown
+            wanted.discard(score.customer_id)
+            counted.update({reason.feature for reason in score.reasons})
+        if not wanted:
+            break
+    most = counted.most_common(_REASONS)
+    return Chart(
+        title="Reasons that accounts share",
+        alt="; ".join(f"{feature}: {number}" for feature, number in most) or "None.",
+        kind="across",
+        x=tuple(feature.replace("_", " ") for feature, _ in most),
+        series=(("accounts", tuple(float(number) for _, number in most)),),
+        empty="Reasons come with the accounts.",
+    )
+
+
+def _by_month(cases: Iterable[Case], now: datetime) -> Chart:
+    """Warnings by the month in which they were given, by what came of them."""
+    counted: dict[str, Counter[str]] = {name: Counter() for name in ("left", "stayed", "still open")}
+    for case in _shown(cases):
+        gone = results.left(case)
+        name = "still open" if gone is None else "left" if gone else "stayed"
+        counted[name][f"{case.flagged_at:%Y-%m}"] += 1
+    months = _months(now)
+    return Chart(
+        title="Warnings by month",
+        alt="Stacked bars: " + ", ".join(f"{found.total()} {name}" for name, found in counted.items()),
+        kind="stacked",
+        x=months,
+        series=tuple(
+            (name, tuple(float(found[month]) for month in months)) for name, found in counted.items()
+        ),
+        empty="No account was shown in the last twelve months.",
+    )
+
+
+def _months(now: datetime) -> tuple[str, ...]:
+    """The last twelve, such as 2026-03."""
+    number = now.year * 12 + now.month - 1
+    return tuple(f"{n // 12}-{n % 12 + 1:02}" for n in range(number - 11, number + 1))
 
 
 def _done(case: Case | None) -> Cell:

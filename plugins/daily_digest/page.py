@@ -8,6 +8,7 @@ from bot.plugin import Chart, Context, Figure, Figures, Page, Table
 from plugins.daily_digest import counts
 
 _DAYS = 14
+_NEXT = "No event came in yet. Type a command in Slack, or file a ticket."
 
 
 def activity(ctx: Context, title: str) -> Page:
@@ -41,6 +42,7 @@ def _chart(kinds: list[str], ends: list[datetime], days: list[dict[str, int]]) -
         kind="stacked",
         x=tuple(f"{end - timedelta(seconds=1):%d %b}" for end in ends),
         series=tuple((kind, tuple(float(day.get(kind, 0)) for day in days)) for kind in kinds),
+        empty=_NEXT,
     )
 
 
@@ -52,5 +54,5 @@ def _table(kinds: list[str], days: list[dict[str, int]]) -> Table:
         title="By kind",
         columns=("Kind", "24 hours", f"{_DAYS} days"),
         rows=tuple(rows),
-        empty="No event came in yet. Type a command in Slack, or file a ticket.",
+        empty=_NEXT,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from bot.plugin import Cell, Context, Figure, Figures, Page, Prose, Table
+from bot.plugin import Cell, Chart, Context, Controls, Figure, Figures, Page, Prose, Table
 from ml.churn import shadow, shelf
 from ml.churn.shelf import Model, Shelf, Verdict
 from plugins.models.tagging import Kept, kept
@@ -19,6 +19,12 @@ _METRICS = {
     "lift_10": "Lift in the top tenth",
 }
 _LISTED = 20
+_DRAWN = 8
+_OWNERS = ("churn-digest", "autotag")
+_NOTHING = (
+    "No challenger waits and none served before. `signalbox churn train` and `signalbox tags train` make "
+    "one; then its buttons stand here: promote, keep, roll back."
+)
 
 
 def models(ctx: Context, title: str) -> Page:
@@ -27,7 +33,7 @@ def models(ctx: Context, title: str) -> Page:
     tagging = kept(tagging_folder(ctx))
     parts = (
         _figures(found, tagging),
-        _buttons(ctx),
+        *_buttons(ctx),
         *_churn(folder, found, ctx.settings.slack.command),
         _tagging(tagging),
         Prose(title="Going back with tags", text=_back_with_tags(tagging)),
@@ -35,22 +41,14 @@ def models(ctx: Context, title: str) -> Page:
     return Page(title=title, parts=parts)
 
 
-def _buttons(ctx: Context) -> Table:
-    """A button belongs to the plugin whose models it changes, so it stands on that one's page."""
-    pages = (
-        ("churn-digest", "Promote, keep or roll back a churn model"),
-        ("autotag", "Decide about a tagging model"),
-    )
-    there = [(name, words) for name, words in pages if name in ctx.registry.plugins]
-    return Table(
-        title="Where the buttons are",
-        columns=("To do", "On the page"),
-        rows=tuple(
-            (words, Cell(text=ctx.registry.plugins[name].page_title, link=f"/pages/{name}"))
-            for name, words in there
-        ),
-        empty="No plugin with models is installed.",
-    )
+def _buttons(ctx: Context) -> list[Controls | Prose]:
+    """A button belongs to the plugin whose models it changes: these are from the pages of those."""
+    found: list[Controls | Prose] = []
+    for name in _OWNERS:
+        if name in ctx.registry.plugins:
+            page = ctx.registry.plugins[name].page(ctx.in_place_of(name))
+            found += [part for part in page.parts if isinstance(part, Controls)]
+    return found or [Prose(title="Nothing to decide", text=_NOTHING)]
 
 
 def tagging_folder(ctx: Context) -> Path:
@@ -88,12 +86,13 @@ def _auc(model: Model) -> str:
     return f"AUC {model.metrics['auc']:.3f}" if "auc" in model.metrics else "unread"
 
 
-def _churn(folder: Path, found: Shelf, slash: str) -> tuple[Table | Prose, ...]:
+def _churn(folder: Path, found: Shelf, slash: str) -> tuple[Table | Chart | Prose, ...]:
     name = found.challenger.name if found.challenger else ""
     verdict = shelf.verdict(folder, name) if name else None
     return (
         _side_by_side(verdict),
         _beside(folder, name),
+        _over_time(found),
         _churn_models(found),
         _promotions(found),
         Prose(title="Going back with churn", text=_back_with_churn(found, slash)),
@@ -155,6 +154,24 @@ def _churn_models(found: Shelf) -> Table:
         rows=tuple(_row(model, found) for model in found.models[:_LISTED]),
         empty="None was trained yet. `signalbox churn demo` shows it all with simulated customers.",
     )
+
+
+def _over_time(found: Shelf) -> Chart:
+    known = [model for model in found.models[:_DRAWN] if "auc" in model.metrics][::-1]
+    return Chart(
+        title="Churn models: AUC as they were trained",
+        alt="Bars, oldest first: " + ", ".join(f"{model.name} {_auc(model)}" for model in known),
+        kind="across",
+        x=tuple(_named(model, found) for model in known),
+        series=(("AUC", tuple(round(model.metrics["auc"], 3) for model in known)),),
+        empty="None was trained yet. `signalbox churn demo` shows it all with simulated customers.",
+    )
+
+
+def _named(model: Model, found: Shelf) -> str:
+    role = _role(model, found)
+    words = role if isinstance(role, str) else role.text
+    return f"{model.name} ({words})" if words else model.name
 
 
 def _row(model: Model, found: Shelf) -> tuple[str | Cell, ...]:

@@ -6,19 +6,26 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import history
 import pytest
 import uvicorn
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
 from bot.console.sign_in import Links
+from bot.core.events import utc_now
+from plugins.alert_relay import AlertRelay
 from plugins.anomaly_watch import AnomalyWatch
+from plugins.autotag import AutoTag
 from plugins.daily_digest import DailyDigest
 from tests.conftest import free_port, wait_until
 from tests.integration.web_kit import Listener, Web, jira_body, jira_headers, web
 
 pytestmark = pytest.mark.browser
-PAGES = ["/", "/inbox", "/plugins", "/audit", "/pages/daily-digest", "/pages/anomaly-watch", "/slack/install"]
+PAGES = [
+    "/", "/inbox", "/plugins", "/plugins#autotag", "/audit", "/slack/install", "/pages/daily-digest",
+    "/pages/anomaly-watch", "/pages/autotag", "/pages/alert-relay", "/pages/alert-relay/of/INC-3",
+]  # fmt: skip
 SLACK = {"signing_secret": "s", "client_id": "1.2", "client_secret": "c", "home_team": "T0HOME000"}
 
 
@@ -41,6 +48,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         Listener(Listener.Config()),
         DailyDigest(DailyDigest.Config()),
         AnomalyWatch(AnomalyWatch.Config()),
+        AutoTag(AutoTag.Config()),
+        AlertRelay(AlertRelay.Config()),
     )
     changed = {"slack": SLACK, "web": {"public_url": "https://bot.example.com"}}
     with web(f"sqlite:///{file}", *plugins, **changed) as running:
@@ -52,6 +61,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         wait_until(lambda: server.started, what="the web process")
         site = Site(running, f"http://127.0.0.1:{port}")
         site.ticket("SUP-1")
+        history.fill(running.kernel.db, utc_now())
         yield site
         server.should_exit = True
         thread.join(10)
@@ -67,7 +77,9 @@ def _signed_in(browser: Browser, site: Site, **options: object) -> Page:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_serious(browser: Browser, site: Site, scheme: str) -> None:
     page = _signed_in(browser, site, color_scheme=scheme)
-    for path in PAGES:
+    event = site.running.kernel.inbox.recent(1)[0].id
+    for path in [*PAGES, f"/events/{event}"]:
+        page.goto("about:blank")  # else a fragment alone would load nothing
         answer = page.goto(site.url + path)
         assert answer is not None, path
         assert answer.ok, path
@@ -86,8 +98,8 @@ def test_a_phone_scrolls_tables_and_not_the_page(browser: Browser, site: Site) -
 
 def test_new_events_appear_without_reloading(browser: Browser, site: Site) -> None:
     page = _signed_in(browser, site)
-    site.ticket("SUP-77")
-    page.get_by_role("cell", name="SUP-77").wait_for()
+    site.ticket("NEW-77")
+    page.get_by_role("cell", name="NEW-77", exact=True).first.wait_for()
     page.context.close()
 
 
@@ -102,4 +114,45 @@ def test_the_keyboard_is_enough(browser: Browser, site: Site) -> None:
     page.get_by_role("link", name="ticket.created").first.focus()
     page.keyboard.press("Enter")
     page.get_by_role("heading", name="Handlers").wait_for()
+    page.keyboard.press("g")
+    page.keyboard.press("t")
+    page.wait_for_url("**/pages/autotag")
+    for address in ("**/inbox", "**/pages/alert-relay"):  # Inbox, then Incidents
+        page.keyboard.press("g")
+        page.keyboard.press("i")
+        page.wait_for_url(address)
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    page.keyboard.press("k")
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="Timeline").wait_for()
+    page.keyboard.press("?")
+    page.get_by_role("dialog", name="Keys").wait_for()
+    page.keyboard.press("Escape")
+    page.get_by_role("dialog", name="Keys").wait_for(state="hidden")
+    page.context.close()
+
+
+def test_a_plugin_is_found_in_the_list_and_switched(browser: Browser, site: Site) -> None:
+    page = _signed_in(browser, site)
+    page.goto(site.url + "/plugins")
+    page.get_by_role("link", name="daily-digest").click()
+    page.get_by_role("button", name="Switch daily-digest off").click()
+    page.get_by_role("cell", name="off", exact=True).wait_for()
+    page.get_by_role("link", name="daily-digest").click()
+    page.get_by_role("button", name="Switch daily-digest on").click()
+    page.get_by_role("cell", name="off", exact=True).wait_for(state="detached")
+    page.context.close()
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_every_chart_is_drawn(browser: Browser, site: Site, width: int) -> None:
+    page = _signed_in(browser, site, viewport={"width": width, "height": 800})
+    for path in ("/", "/pages/daily-digest", "/pages/autotag", "/pages/alert-relay"):
+        page.goto(site.url + path)
+        charts = page.locator("img.chart").all()
+        assert charts, path
+        for chart in charts:
+            chart.scroll_into_view_if_needed()
+            wait_until(lambda drawn=chart: drawn.evaluate("image => image.naturalWidth > 0"), what=path)
     page.context.close()

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from bot.console.conditions import Conditions
 from bot.console.sign_in import LINK_LIFETIME, Links, Sessions
 from bot.core.context import Context
 from bot.core.database import Database
 from bot.core.declare import Plugin, on
 from bot.core.events import Hook
+from bot.core.memory import Documents
 from bot.core.pages import Cell, Chart, Figure, Figures, Page, Table
+from bot.core.ports import Health
+from bot.core.steps import Steps
+from tests.conftest import wait_until
 from tests.integration.web_kit import Listener, Web, jira_body, jira_headers, web
 
 pytestmark = pytest.mark.integration
@@ -39,7 +45,18 @@ class Painter(Plugin):
         )
         table = Table(title="Links", columns=("a", "b"), rows=rows)
         chart = Chart(title="Week", alt="Rises.", x=("a", "b"), series=(("n", (1.0, None)),), kind="bar")
-        return Page(title=self.page_title, parts=(figures, table, chart))
+        bare = Chart(title="Bare", alt="", x=("a",), series=(("n", (0.0,)),), empty="Run `paint <b>`.")
+        return Page(title=self.page_title, parts=(figures, table, chart, bare))
+
+    def page_of(self, key: str, ctx: Context) -> Page | None:
+        return Page(title=f"Picture {key}") if key == "7" else None
+
+    def health(self, ctx: Context) -> Health:
+        if ctx.documents.get("ill"):
+            raise ZeroDivisionError("a fault of the plugin")
+        if ctx.documents.get("hangs"):
+            time.sleep(1)
+        return Health(status="degraded", detail="The brush is dry.")
 
 
 @pytest.fixture
@@ -192,8 +209,6 @@ def test_a_plugin_s_page_links_to_pages_and_to_nothing_else(site: Web) -> None:
 
 def test_a_plugin_s_fault_stays_on_its_page(site: Web) -> None:
     sign_in(site)
-    from bot.core.memory import Documents  # noqa: PLC0415
-
     Documents(site.kernel.db, "painter").put("broken", {})
     page = site.http.get("/pages/painter")
     assert page.status_code == 404
@@ -207,3 +222,79 @@ def test_every_page_forbids_inline_scripts(site: Web) -> None:
         answer = site.http.get(path)
         assert "default-src 'self'" in answer.headers["content-security-policy"]
         assert not re.search(r"<script(?![^>]*src=)|\son\w+=|style=", answer.text)
+
+
+def test_what_is_not_there_is_told_in_a_page_to_people_and_as_problem_json_to_programs(site: Web) -> None:
+    sign_in(site)
+    page = site.http.get("/pages/painter/of/8", headers={"Accept": "text/html"})
+    assert (page.status_code, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    assert "knows no &#39;8&#39;" in page.text
+    assert site.http.get("/pages/painter/of/8").headers["content-type"] == "application/problem+json"
+    assert "Picture 7" in site.http.get("/pages/painter/of/7").text
+
+
+def test_a_chart_is_drawn_for_a_phone_too_and_one_without_values_says_what_to_do(site: Web) -> None:
+    sign_in(site)
+    shown = site.http.get("/pages/painter").text
+    assert "/pages/painter/charts/2.svg?narrow=true" in shown
+    assert "charts/3.svg" not in shown
+    assert "Run <code>paint &lt;b&gt;</code>." in shown
+    assert b'width="400"' in site.http.get("/pages/painter/charts/2.svg?narrow=true").content
+
+
+def _label() -> str:
+    return "billing"
+
+
+def test_what_went_out_is_on_the_overview(site: Web) -> None:
+    sign_in(site)
+    assert "Nothing came in within 24 hours." in site.http.get("/").text
+    body = jira_body("SUP-1")
+    site.http.post("/webhooks/jira", content=body, headers=jira_headers(body, "1"))
+    [run] = site.kernel.inbox.runs()
+    Steps(site.kernel.db).run(run.event_id, "listener.ticket/label", _label, {})
+    wait_until(lambda: "flow.svg?of=" in site.http.get("/").text, what="the hours to be counted anew")
+    shown = site.http.get("/").text
+    assert "listener.ticket/label" in shown
+    assert "1 events came in, 1 effects went out." in shown
+    assert site.http.get("/flow.svg").headers["content-type"] == "image/svg+xml"
+
+
+def test_plugins_say_how_they_are(site: Web) -> None:
+    sign_in(site)
+    assert "The brush is dry." in site.http.get("/plugins").text
+
+
+def test_a_plugin_that_is_ill_or_hangs_does_not_hold_the_page_up(site: Web) -> None:
+    documents = Documents(site.kernel.db, "painter")
+    documents.put("hangs", {})
+    assert Conditions(site.kernel, patience=0.1).all()["painter"].detail == "It did not say within 0.1 s."
+    documents.put("ill", {})
+    assert Conditions(site.kernel).all()["painter"].detail.startswith("Its health check failed")
+
+
+def test_a_plugin_is_switched_off_and_on_with_the_form(site: Web) -> None:
+    token = sign_in(site)
+    off = site.http.post("/plugins/painter/switch", data={"token": token, "to": "off", "why": "paint <b>"})
+    assert "paint &lt;b&gt;" in off.text
+    assert site.kernel.switches.is_off("painter")
+    assert "paint &lt;b&gt;" in site.http.get("/").text, "the overview says so too"
+    site.http.post("/plugins/painter/switch", data={"token": token, "to": "on"})
+    assert not site.kernel.switches.is_off("painter")
+    done = [(row.actor, row.action) for row in site.kernel.audit.recent() if row.subject == "painter"]
+    assert done == [("console:admin", "plugin.on"), ("console:admin", "plugin.off")]
+
+
+@pytest.mark.parametrize(("name", "status"), [("core", 404), ("nobody", 404)])
+def test_what_is_no_plugin_here_can_not_be_switched(site: Web, name: str, status: int) -> None:
+    token = sign_in(site)
+    answer = site.http.post(f"/plugins/{name}/switch", data={"token": token, "to": "off"})
+    assert answer.status_code == status
+
+
+def test_the_audit_trail_is_searched(site: Web) -> None:
+    sign_in(site)
+    site.kernel.audit.record("slack:U1", "tag.set", "SUP-1")
+    found = site.http.get("/audit", params={"q": "sup-1"}).text
+    assert "tag.set" in found
+    assert "console.sign_in" not in found

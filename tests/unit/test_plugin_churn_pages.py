@@ -70,10 +70,14 @@ def test_the_trend_has_words_for_those_who_can_t_see_it(kit: Kit, tmp_path: Path
     for week in range(3):
         write(tmp_path, [scored(0, 0.6 + week / 10)], AS_OF + timedelta(weeks=week))
         kit.tick("post", due_at=MONDAY + timedelta(weeks=week))
-    value, customers = (part for part in kit.page().parts if isinstance(part, Chart))
+    charts = {part.title: part for part in kit.page().parts if isinstance(part, Chart)}
+    value, customers = charts["Value at risk, EUR"], charts["Customers at risk"]
     assert value.x == ("05 Jan", "12 Jan", "19 Jan")
     assert value.alt == "Bars run by run; the newest is €9,600."
     assert customers.series == (("customers at risk", (1.0, 1.0, 1.0)),)
+    shared = charts["Reasons that accounts share"]
+    assert (shared.x, shared.series) == (("logins trend",), (("accounts", (1.0,)),))
+    assert dict(charts["Warnings by month"].series)["still open"][-1] == 1
 
 
 def test_held_out_customers_do_not_appear(tmp_path: Path) -> None:

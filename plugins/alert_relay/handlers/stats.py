@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
-from bot.plugin import Block, Cell, Command, Context, Page, Permanent, Section, Table, User, command, join, md
-from plugins.alert_relay import memory, words
+from bot.plugin import Block, Command, Context, Page, Permanent, Section, User, command, join, md
+from plugins.alert_relay import memory
 from plugins.alert_relay.config import AlertRelayConfig
-from plugins.alert_relay.incidents.incident import Incident
-from plugins.alert_relay.incidents.ledger import Ledger
 from plugins.alert_relay.stats import gather, picture, report
+from plugins.alert_relay.stats import page as pages
 
-_DAYS, _MOST_DAYS, _SHOWN, _ON_HOME = 30, 400, 50, 10
+_DAYS, _MOST_DAYS, _ON_HOME = 30, 400, 10
 
 
 class StatsHandlers:
+    name: ClassVar[str]
     config: AlertRelayConfig
     page_title = "Incidents"
 
@@ -38,8 +39,10 @@ class StatsHandlers:
             ctx.log.warning("stats.picture_not_uploaded", error=str(exc))
 
     def page(self, ctx: Context) -> Page:
-        found = gather.gather(self.config, ctx.documents, ctx.records, now=ctx.now(), days=_DAYS)
-        return report.page(found, self.page_title, _incidents(Ledger(ctx.documents).all()))
+        return pages.incidents(self.config, ctx, self.page_title, self.name)
+
+    def page_of(self, key: str, ctx: Context) -> Page | None:
+        return pages.incident(key, ctx, self.name)
 
     def home(self, user: User, ctx: Context) -> Sequence[Block]:
         """What somebody has acknowledged or was asked to take, and still fires."""
@@ -54,30 +57,3 @@ def _asked(text: str) -> tuple[int, str]:
     if first.isdecimal():
         return max(1, min(int(first), _MOST_DAYS)), rest.strip()
     return _DAYS, text.strip()
-
-
-def _incidents(known: list[Incident]) -> Table:
-    newest = sorted(known, key=lambda incident: -incident.number)[:_SHOWN]
-    return Table(
-        title="Incidents",
-        columns=("Incident", "What", "Began", "State", "Groups"),
-        rows=tuple(
-            (
-                found.id,
-                found.title,
-                f"{found.started_at:%Y-%m-%d %H:%M}",
-                _state(found),
-                words.count(len(found.members), "group"),
-            )
-            for found in newest
-        ),
-        empty="No alert group has fired yet.",
-    )
-
-
-def _state(found: Incident) -> Cell:
-    if found.ended_at is None:
-        return Cell(text="fires", tone="bad")
-    return Cell(
-        text=f"over after {words.span((found.ended_at - found.started_at).total_seconds())}", tone="good"
-    )

@@ -11,6 +11,7 @@ from plugins.alert_relay.config import AlertRelayConfig
 from plugins.alert_relay.incidents.ledger import Ledger
 from plugins.alert_relay.stats import figures, spells
 from plugins.alert_relay.stats.figures import Figures
+from plugins.alert_relay.stats.weeks import WEEK, Week, by_week
 
 _RULES = "rules"
 _RULES_FOR = timedelta(minutes=10)
@@ -34,6 +35,18 @@ def gather(
         since=since,
         until=now,
         service=service,
+        severities=config.downtime_severities,
+    )
+
+
+def weeks(
+    config: AlertRelayConfig, documents: Documents, records: Records, *, now: datetime, weeks: int
+) -> list[Week]:
+    return by_week(
+        spells.read(records, now - weeks * WEEK, _holds(documents)),
+        Ledger(documents).all(),
+        until=now,
+        weeks=weeks,
         severities=config.downtime_severities,
     )
 
