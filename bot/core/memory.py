@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bot.core.database import Storage
@@ -15,6 +15,8 @@ from bot.core.events import new_id, utc_now
 from bot.core.tables import documents, records
 
 _AT_ONCE = 500
+_ONE = select(documents).where(documents.c.plugin == bindparam("of"), documents.c.key == bindparam("named"))
+"""Made once: a handler reads a dozen documents, and making the query costs more than running it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +119,8 @@ class Documents:
         self._insert: Any = sqlite.insert if db.engine.dialect.name == "sqlite" else postgresql.insert
 
     def get(self, key: str) -> Document | None:
-        query = select(documents).where(*self._is(key))
         with self._db.read() as tx:
-            row = tx.execute(query).one_or_none()
+            row = tx.execute(_ONE, {"of": self._plugin, "named": key}).one_or_none()
         return Document(row.key, row.version, row.data, row.updated_at) if row else None
 
     def many(self, keys: Sequence[str]) -> list[Document]:

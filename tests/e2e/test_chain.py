@@ -5,6 +5,9 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -96,6 +99,25 @@ class Chain:
         )
         return sum(name.encode() in bytes(body) for (body,) in rows)
 
+    def end(self, alert: dict[str, Any]) -> None:
+        ended = {**alert, "endsAt": datetime.now(UTC).isoformat()}
+        httpx2.post(f"{self.site.url('alertmanager')}/api/v2/alerts", json=[ended]).raise_for_status()
+
+    @contextmanager
+    def refused(self) -> Iterator[None]:
+        """Alertmanager has a wrong token meanwhile: each of its notifications is refused for good."""
+        file = self.site.folder / "alertmanager.yml"
+        right = file.read_text()
+        self._load(file, right.replace(self.site.token, "a-wrong-one"))
+        try:
+            yield
+        finally:
+            self._load(file, right)
+
+    def _load(self, file: Path, content: str) -> None:
+        file.write_text(content)
+        httpx2.post(f"{self.site.url('alertmanager')}/-/reload").raise_for_status()
+
     def amtool(self, *arguments: str) -> str:
         argv = ["amtool", f"--alertmanager.url={self.site.url('alertmanager')}", *arguments]
         return subprocess.run(argv, capture_output=True, text=True, check=True, timeout=20).stdout
@@ -110,7 +132,10 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
     folder = base / "site"
     folder.mkdir()
     with running(Site(folder, f"{product.url}/webhooks/alertmanager", alertmanagers=2)) as site:
-        product.env = site.environment()
+        product.env = site.environment() | {
+            "SIGNALBOX_PLUGINS__ALERT_RELAY__ADOPT_MINUTES": "0.1",
+            "SIGNALBOX_ALERTMANAGER__DUPLICATE_WINDOW": "60",
+        }
         product.start()
         try:
             yield Chain(product, site)
@@ -202,6 +227,21 @@ def test_an_alertmanager_that_is_killed_comes_back_without_a_second_message(chai
     chain.shown("Later", "1 firing", POLL_SECONDS)
     assert len(chain.lines("Lasting")) == 1
     chain.shown("Lasting", "1 firing", POLL_SECONDS)
+
+
+def test_what_was_refused_is_seen_at_a_poll_begun_and_ended(chain: Chain) -> None:
+    ending = chain.fire("Ending")
+    chain.shown("Ending", "1 firing")
+    with chain.refused():
+        chain.fire("Refused")
+        chain.end(ending)
+        chain.end(chain.fire("Passing"))
+        chain.shown("Ending", "resolved after", POLL_SECONDS)
+        chain.shown("Refused", "1 firing", POLL_SECONDS)
+        assert chain.deliveries("Refused") == 0
+    wait_until(lambda: chain.deliveries("Refused") > 0, 20, "the notification that is tried again")
+    assert len(chain.lines("Refused")) == 1
+    assert not chain.lines("Passing")
 
 
 @pytest.mark.parametrize("words", [("bot", "web"), ("worker", "io")], ids=["web", "worker"])
