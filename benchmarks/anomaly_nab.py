@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.anomaly_peers import PEERS
+from benchmarks.anomaly_peers import PEERS, libraries
 from benchmarks.report import Aim, Progress, Section
 from ml.anomaly import nab
 from ml.anomaly.labelled import Floats, Labelled, read_folder
@@ -16,7 +16,7 @@ from ml.anomaly.replay import replay
 
 DATA = Path(__file__).parents[2] / "shared" / "data" / "nab"
 OURS = "Signalbox"
-CALM = 0.05
+CALM, RECALL = 0.05, 0.7
 _GRID = np.linspace(0.5, 0.95, 91)
 HEAD = (
     "detector", "standard", "low FP", "low FN", "standard, threshold of other folders", "VUS-PR",
@@ -52,7 +52,7 @@ def _all(
         progress(name)
         both = {file.name: detector(file) for file in files}
         made[name] = ({n: b[0] for n, b in both.items()}, {n: b[1] for n, b in both.items()})
-    return made
+    return made | libraries(files, progress)
 
 
 def _left_out_events(files: Sequence[Labelled], alerts: Mapping[str, Floats], left: nab.Result) -> Events:
@@ -74,11 +74,17 @@ def _by_row(files: Sequence[Labelled], alerts: Mapping[str, Floats], left: nab.R
 
 
 def _calm(files: Sequence[Labelled], alerts: Mapping[str, Floats]) -> Events:
-    """Each folder at the lowest threshold that keeps the others below the aim for false alerts, together."""
+    """Each folder at the middle of the thresholds that meet both aims on the other folders, together.
+
+    Without one that meets both, at the lowest that meets the aim about false alerts.
+    """
     found = []
     for group in sorted({file.group for file in files}):
         others = [file for file in files if file.group != group]
-        threshold = min(t for t in _GRID if events(others, alerts, t).false_a_day < CALM)
+        by = {float(t): events(others, alerts, float(t)) for t in _GRID}
+        calm = [t for t, there in by.items() if there.false_a_day < CALM]
+        both = [t for t in calm if by[t].recall >= RECALL]
+        threshold = (min(both) + max(both)) / 2 if both else min(calm)
         found.append(events([file for file in files if file.group == group], alerts, threshold))
     return _together(found)
 
@@ -115,7 +121,7 @@ def _section(
                 "false alerts a series-day at event recall ≥ 0.7",
                 "< 0.05",
                 calm,
-                found.false_a_day < 0.05 and found.recall >= 0.7,
+                found.false_a_day < CALM and found.recall >= RECALL,
             ),
             Aim(
                 "false-positive rate by rows",
@@ -134,7 +140,8 @@ def _section(
             (
                 "One configuration for all files, sample by sample. Its lines were chosen by looking at these files: "
                 "only the threshold, not the lines, is held out by folder. Events and false alerts are at the "
-                "held-out thresholds; for the aim about false alerts a day, at those that reach it on other folders. NAB has 116 windows and labels that people dispute (Wu and Keogh, 2020)."
+                "held-out thresholds; for the aim about false alerts a day, at the middle of those that meet it on "
+                "the other folders. NAB has 116 windows and labels that people dispute (Wu and Keogh, 2020)."
             ),
             (
                 "VUS-PR is over the 52 files with windows, buffers of 0 to 100 rows, on scores before the alert logic. "
@@ -145,6 +152,10 @@ def _section(
                 "By rows: an alert is one row and a window hundreds, so its accuracy is close to that of a detector "
                 "that says nothing. It is for the record only."
             ),
-            "Peers without a re-alert rule get a pause of 144 rows, without which they score far lower.",
+            (
+                "Peers without a re-alert rule get a pause of 144 rows, without which they score far lower. river and "
+                "stumpy run in a virtual environment of their own; Isolation Forest and half-space trees get the same "
+                "four features, the left discord is that of two hours."
+            ),
         ),
     )

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from benchmarks.processes import last_line, output, own_environment, scratch
+from benchmarks.report import Progress
 from ml.anomaly.labelled import Floats, Labelled
 from ml.anomaly.nab import free_rows
 
 PAUSE = 144
 """Rows of silence after an alert, for peers that come without a rule about it."""
+ENVIRONMENT = Path(__file__).parents[1] / "build" / "anomaly-peers"
+LIBRARIES = ("river==0.26.1", "stumpy==1.14.1")
+TITLES = {"half_space_trees": "half-space trees (river)", "left_discord": "left discord (stumpy)"}
 Detector = Callable[[Labelled], tuple[Floats, Floats]]
 """A file to its scores, and to what of them would be an alert, [rows]."""
 
@@ -106,6 +113,30 @@ def _paused(scores: Floats) -> Floats:
     """Only what is higher than all of the pause before it: a re-alert pause that suits any threshold."""
     highest = pd.Series(scores).shift(1).rolling(PAUSE, 1).max().fillna(-np.inf).to_numpy()
     return np.where(scores > highest, scores, 0.0)
+
+
+def libraries(
+    files: Sequence[Labelled], progress: Progress
+) -> dict[str, tuple[Mapping[str, Floats], Mapping[str, Floats]]]:
+    """What libraries that are no part of the project say, each by its name; nothing where they don't install."""
+    try:
+        interpreter = own_environment(ENVIRONMENT, LIBRARIES, progress)
+        progress("river's half-space trees, stumpy's left discord")
+        with scratch() as folder:
+            given, made = folder / "files.npz", folder / "scores.npz"
+            np.savez(given, **{str(number): np.asarray(file.values) for number, file in enumerate(files)})
+            script = Path(__file__).with_name("anomaly_libraries.py")
+            output([str(interpreter), "-P", str(script), str(given), str(made)], seconds=3600)
+            with np.load(made) as found:
+                scores = {key: found[key] for key in found.files}
+    except (subprocess.SubprocessError, OSError) as exc:
+        progress(f"libraries are not measured: {last_line(exc)}")
+        return {}
+    said = {}
+    for name, title in TITLES.items():
+        each = {file.name: scores[f"{name}/{number}"] for number, file in enumerate(files)}
+        said[title] = (each, {file: _paused(found) for file, found in each.items()})
+    return said
 
 
 PEERS: Mapping[str, Detector] = {

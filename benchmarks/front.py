@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 from benchmarks import deliveries
 from benchmarks.asgi_load import Pace, Prepared, drive
 from benchmarks.front_apps import NoStorage, bolt, ours, sqlite_commit
-from benchmarks.processes import ROOT, python, scratch
+from benchmarks.processes import ROOT, last_line, output, own_environment, scratch
 from benchmarks.report import Aim, Progress, Section, ms
 
 MANY = 100
@@ -125,36 +125,17 @@ def _bolt_pace(count: int, in_flight: int, before_response: bool) -> Pace:  # no
 def _errbot(count: int, progress: Progress) -> list[Row]:
     progress("Errbot's test backend (installed on first use)")
     try:
-        interpreter = _errbot_venv(progress)
+        # Its test backend imports pytest without declaring it.
+        interpreter = own_environment(ERRBOT, ("errbot==6.2.1", "pytest"), progress)
         script = str(Path(__file__).parent / "errbot_peer.py")
-        answer = _output([str(interpreter), "-P", script, str(MANY), str(count // 2)])
+        answer = output([str(interpreter), "-P", script, str(MANY), str(count // 2)])
     except (subprocess.SubprocessError, OSError) as exc:
-        return [("Errbot, test backend", MANY, 1, f"not measured: {_last_line(exc)}", "", "")]
+        return [("Errbot, test backend", MANY, 1, f"not measured: {last_line(exc)}", "", "")]
     found = json.loads(answer.splitlines()[-1])
     return [
         _row("Errbot, test backend", MANY, 1, Pace(found["lockstep"], found["p50"], found["p99"])),
         ("Errbot, test backend", MANY, 1000, f"{found['pipelined']:,.0f}", "", ""),
     ]
-
-
-def _errbot_venv(progress: Progress) -> Path:
-    interpreter = ERRBOT / "bin" / "python"
-    if not (ERRBOT / "complete").exists():
-        progress(f"installing Errbot into {ERRBOT}")
-        _output(python("-m", "venv", str(ERRBOT)))
-        # Its test backend imports pytest without declaring it.
-        _output([str(interpreter), "-m", "pip", "install", "--quiet", "errbot==6.2.1", "pytest"])
-        (ERRBOT / "complete").touch()
-    return interpreter
-
-
-def _output(argv: list[str]) -> str:
-    return subprocess.run(argv, check=True, capture_output=True, text=True, timeout=300).stdout
-
-
-def _last_line(exc: Exception) -> str:
-    said = str(getattr(exc, "stderr", "") or exc).strip().splitlines()
-    return said[-1][:160] if said else type(exc).__name__
 
 
 def _middle(paces: list[Pace]) -> Pace:

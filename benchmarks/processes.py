@@ -140,6 +140,27 @@ def python(*arguments: str) -> list[str]:
     return [sys.executable, *arguments]
 
 
+def own_environment(folder: Path, packages: Sequence[str], progress: Callable[[str], None]) -> Path:
+    """The Python of a virtual environment with what a benchmark compares with; made on first use."""
+    interpreter = folder / "bin" / "python"
+    if not (folder / "complete").exists():
+        progress(f"installing {', '.join(packages)} into {folder}")
+        output(python("-m", "venv", str(folder)))
+        output([str(interpreter), "-m", "pip", "install", "--quiet", *packages])
+        (folder / "complete").touch()
+    return interpreter
+
+
+def output(argv: Sequence[str], seconds: float = 300) -> str:
+    return subprocess.run(argv, check=True, capture_output=True, text=True, timeout=seconds).stdout
+
+
+def last_line(exc: Exception) -> str:
+    """What a program said last before it failed."""
+    said = str(getattr(exc, "stderr", "") or exc).strip().splitlines()
+    return said[-1][:160] if said else type(exc).__name__
+
+
 def plugin_path(folder: Path) -> str:
     """A PYTHONPATH under which the benchmark's plugin is installed, as a third party's would be."""
     metadata = folder / "site" / "signalbox_bench-1.dist-info"

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ml.anomaly.book import Book, Samples, scored
+from ml.anomaly.book import Book, Samples, Scored, scored
 from ml.anomaly.labelled import Floats, Labelled
-from ml.anomaly.verdict import REASONS, Verdict
+from ml.anomaly.state import Array
+from ml.anomaly.verdict import REASONS
 
 Progress = Callable[[str, float], None]
 _ROWS = 500
@@ -37,28 +38,36 @@ def replay(
     files: Sequence[Labelled], progress: Progress = lambda _what, _share: None
 ) -> Mapping[str, Replayed]:
     """Verdicts on all rows of all files, by the files' names."""
-    book, longest = Book(), max(len(file.at) for file in files)
-    made = {file.name: _blank(len(file.at)) for file in files}
+    book, longest = Book().with_names([file.name for file in files]), max(len(file.at) for file in files)
+    said = _blank(len(files), longest)
     for start in range(0, longest, _ROWS):
         part = {f.name: Samples(f.at[start : start + _ROWS], f.values[start : start + _ROWS]) for f in files}
         part = {name: samples for name, samples in part.items() if len(samples.at)}
         book, heard = scored(book, part)
         for row, each in enumerate(heard, start):
-            for place, which in enumerate(each.rows):
-                _note(made[book.names[which]], row, each.verdicts.row(place))
+            _note(said, row, each)
         progress("scored", min(1.0, (start + _ROWS) / longest))
-    return made
+    return {
+        file.name: Replayed(**{name: field[number, : len(file.at)] for name, field in said.items()})
+        for number, file in enumerate(files)
+    }
 
 
-def _blank(rows: int) -> Replayed:
-    none = np.full(rows, np.nan)
-    flags, zeros = np.zeros(rows, np.bool_), np.zeros(rows)
-    return Replayed(zeros, zeros.copy(), none, none.copy(), none.copy(), flags, np.zeros(rows, np.int8))
+def _blank(files: int, rows: int) -> dict[str, Array]:
+    """Fields of `Replayed` by name, [files, rows], as of rows that did not count."""
+    shape = (files, rows)
+    return {
+        "score": np.zeros(shape),
+        "news": np.zeros(shape),
+        "expected": np.full(shape, np.nan),
+        "lower": np.full(shape, np.nan),
+        "upper": np.full(shape, np.nan),
+        "firing": np.zeros(shape, np.bool_),
+        "reason": np.zeros(shape, np.int8),
+    }
 
 
-def _note(made: Replayed, row: int, verdict: Verdict) -> None:
-    if row >= len(made.score) or not verdict.counted:
-        return
-    for name in ("score", "news", "expected", "lower", "upper", "firing"):
-        getattr(made, name)[row] = getattr(verdict, name)
-    made.reason[row] = REASONS.index(verdict.reason)
+def _note(said: Mapping[str, Array], row: int, heard: Scored) -> None:
+    counted = heard.verdicts.counted
+    for name, field in said.items():
+        field[heard.rows[counted], row] = getattr(heard.verdicts, name)[counted]
