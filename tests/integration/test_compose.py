@@ -69,6 +69,16 @@ def test_every_service_is_watched_limited_and_pinned() -> None:
         assert service["image"].startswith("signalbox-") or re.search(r":v?\d+\.\d+", service["image"]), name
 
 
+@pytest.mark.parametrize("name", OURS)
+def test_our_containers_have_no_rights_to_lose(name: str) -> None:
+    service = _services()[name]
+    assert service["user"] == "10001:10001"
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert "no-new-privileges:true" in service["security_opt"]
+    assert not service.keys() & {"privileged", "cap_add", "pid", "network_mode", "devices"}
+
+
 def test_what_images_install_is_pinned_by_checksum() -> None:
     """But for torch, whose build for processors alone is another file on each index."""
     dockerfile = (ROOT / "deploy/image/Dockerfile").read_text()
