@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr, ValidationError
-from rapidfuzz import process
 
 from bot.core.errors import ConfigError
 from bot.core.settings import Settings
@@ -162,6 +161,8 @@ def _words(fault: Any, origins: Mapping[str, str]) -> str:
     origin = next((o for name, o in origins.items() if name == dotted or name.startswith(f"{dotted}.")), "")
     where = f" (from {origin})" if origin else ""
     if fault["type"] == "extra_forbidden":
+        from rapidfuzz import process  # noqa: PLC0415  # only for a wrong setting; it takes 3 MB
+
         near = process.extractOne(place[-1], _siblings(place), score_cutoff=55)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         return f"Unknown setting {dotted}{where}.{hint}"

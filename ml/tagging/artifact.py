@@ -23,7 +23,8 @@ from ml.tagging.errors import ModelTamperedError, ModelUnavailableError
 from ml.tagging.head import Head
 
 MANIFEST, CHECKSUM = "manifest.json", "manifest.sha256"
-HEAD, ENCODER, TOKENIZER, CARD = "head.safetensors", "encoder.onnx", "tokenizer.json", "MODEL_CARD.md"
+HEAD, CARD = "head.safetensors", "MODEL_CARD.md"
+ENCODER, WORDS, TOKENIZER = "encoder.onnx", "encoder.words", "tokenizer.json"
 Mode = Literal["few-shot", "head", "full", "adapted"]
 
 
@@ -170,7 +171,7 @@ def load(folder: Path, cache: Path, threads: int = 1) -> tuple[Manifest, Encoder
                 "Train it anew."
             )
         return manifest, Encoder.load(cache, threads), head
-    return manifest, Encoder(folder / ENCODER, folder / TOKENIZER, threads), head
+    return manifest, Encoder(folder.resolve() / ENCODER, folder / TOKENIZER, threads), head
 
 
 def replace_folder(source: Path, target: Path) -> None:

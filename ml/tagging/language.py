@@ -36,10 +36,11 @@ ENOUGH = 12
 """Letters; from fewer nothing can be said, except by a script that is not Latin."""
 READ = 1000
 """Characters that are looked at: no more than the encoder reads, and far more than a language needs."""
+TABLES = "tables.safetensors"
 _BLOCK = 16
 _HIGH = bytes(byte // _BLOCK for byte in range(256))
 _LOW = bytes(byte % _BLOCK for byte in range(256))
-Tables = Mapping[str, npt.NDArray[Any]]
+_Tables = Mapping[str, npt.NDArray[Any]]
 
 
 class Languages:
@@ -48,7 +49,7 @@ class Languages:
         row of each state begins; `found`, its feature or -1; `weights` [features, languages] and `prior`.
     """
 
-    def __init__(self, tables: Tables) -> None:
+    def __init__(self, tables: _Tables) -> None:
         # array.array gives Python's numbers several times faster than numpy does.
         self._blocks = _numbers(tables["blocks"])
         self._index = _numbers(tables["index"])
@@ -60,10 +61,8 @@ class Languages:
     @classmethod
     def load(cls, cache: Path) -> Languages:
         source = _source()
-        file = built(
-            cache / f"languages-{sha256(source)[:12]}.safetensors", lambda made: _build(source, made)
-        )
-        return cls(load_file(file))
+        folder = cache / f"languages-{sha256(source)[:12]}"
+        return cls(load_file(built(folder, lambda made: _build(source, made / TABLES)) / TABLES))
 
     def foreign(self, texts: Sequence[str], covered: tuple[str, ...]) -> list[str | None]:
         """For each text the code of its language, if it is surely none of those covered."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,8 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+_WORDS_ALONE = 2**20
+"""Bytes: no other weight of a BERT this small has as many."""
 OPSET = 20  # the first with Gelu
 FUSED = "com.microsoft"
 Array = npt.NDArray[np.float32]
@@ -97,6 +100,13 @@ def build(weights: Mapping[str, Array], shape: Shape) -> onnx.ModelProto:
     model = helper.make_model(made, opset_imports=opsets, ir_version=9)
     onnx.checker.check_model(model)
     return model
+
+
+def save(model: onnx.ModelProto, file: Path) -> None:
+    """The graph, and beside it the table of words, of which a process then only loads what it reads."""
+    onnx.save(
+        model, file, save_as_external_data=True, location=f"{file.stem}.words", size_threshold=_WORDS_ALONE
+    )
 
 
 def _embeddings(graph: _Graph) -> str:

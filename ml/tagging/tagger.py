@@ -18,8 +18,8 @@ from threadpoolctl import threadpool_limits
 from ml.tagging import artifact, calibration
 from ml.tagging import head as heads
 from ml.tagging.categories import CATEGORIES, OUT_OF_SCOPE, Category
-from ml.tagging.clean import clean, has_words
-from ml.tagging.encoder import NAME, WEIGHTS_SHA256, Encoder
+from ml.tagging.clean import MAX_CHARACTERS, clean, has_words
+from ml.tagging.encoder import MAX_TOKENS, NAME, WEIGHTS_SHA256, Encoder
 from ml.tagging.head import Head
 from ml.tagging.language import Languages
 from ml.tagging.words import words
@@ -102,6 +102,12 @@ class Tagger:
 
     def tag(self, texts: Sequence[str]) -> list[Tagging]:
         return [tagging for chunk in _chunks(texts, CHUNK) for tagging in self._tag(chunk)]
+
+    def reads_whole(self, text: str) -> bool:
+        """Whether the model reads a text to its end."""
+        return len(text) < MAX_TOKENS or (
+            len(text) <= MAX_CHARACTERS and self._encoder.reads_whole(clean(text))
+        )
 
     def embed(self, text: str) -> list[float]:
         """The text as a vector of length 1; texts that say something alike have a high inner product."""

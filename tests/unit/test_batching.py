@@ -87,6 +87,15 @@ async def test_long_texts_make_small_batches() -> None:
     assert {len(batch) for batch in tagger.batches[:-1]} == {BATCH_TOKENS // 256}
 
 
+async def test_texts_of_similar_length_share_a_batch() -> None:
+    tagger = Tagger()
+    texts = ["short", LONG] * 8
+    async with running(tagger) as engine:
+        assert await engine.classify(texts) == [text.upper() for text in texts]
+    lengths = [len(text) for batch in tagger.batches for text in batch]
+    assert lengths == sorted(lengths)
+
+
 async def test_a_full_queue_refuses_at_once_and_takes_more_later() -> None:
     tagger = Tagger()
     async with running(tagger, max_queue=3) as engine:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,8 @@ from safetensors.numpy import load_file
 from tokenizers import Tokenizer
 
 from ml.tagging import encoder as encoders
-from ml.tagging.encoder import Encoder, ModelTamperedError, by_length, fits
+from ml.tagging.encoder import Encoder, by_length
+from ml.tagging.errors import ModelTamperedError
 from ml.tagging.onnx_bert import quantise
 from ml.tagging.tagger import examples
 
@@ -105,12 +107,17 @@ def test_no_texts_no_vectors(encoder: Encoder) -> None:
     assert encoder.encode([]).shape == (0, encoders.HIDDEN)
 
 
-def test_a_cache_that_was_tampered_with_is_built_anew(encoder: Encoder, cache: Path) -> None:
-    [model] = cache.glob("*.onnx")
-    good = model.read_bytes()
-    model.write_bytes(good[:-1] + b"?")
-    Encoder.load(cache)
-    assert model.read_bytes() == good
+@pytest.mark.parametrize("name", [encoders.GRAPH, "encoder.words"])
+def test_a_cache_that_was_tampered_with_is_built_anew(
+    encoder: Encoder, cache: Path, tmp_path: Path, name: str
+) -> None:
+    copy = shutil.copytree(cache, tmp_path / "models")
+    [file] = copy.glob(f"{encoders.NAME}-*/{name}")
+    good = file.read_bytes()
+    file.write_bytes(good[:-1] + b"?")
+    again = Encoder.load(copy)
+    assert file.read_bytes() == good
+    assert again.encode(["hello"]) == pytest.approx(encoder.encode(["hello"]))
 
 
 def test_tampered_weights_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,10 +128,10 @@ def test_tampered_weights_are_refused(tmp_path: Path, monkeypatch: pytest.Monkey
         Encoder.load(tmp_path / "cache")
 
 
-def test_what_is_read_to_its_end() -> None:
-    assert fits("")
-    assert fits("incomprehensibilities " * 30)
-    assert not fits("word " * 300)
+def test_what_is_read_to_its_end(encoder: Encoder) -> None:
+    assert encoder.reads_whole("")
+    assert encoder.reads_whole("incomprehensibilities " * 30)
+    assert not encoder.reads_whole("word " * 300)
 
 
 @given(st.lists(st.integers(2, 256), max_size=60), st.integers(1, 600))

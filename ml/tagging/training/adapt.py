@@ -213,7 +213,7 @@ def _sealed(
     with tempfile.TemporaryDirectory(dir=out.parent) as scratch:
         made = Path(scratch) / "model"
         made.mkdir()
-        for file in (artifact.ENCODER, artifact.TOKENIZER):
+        for file in (artifact.ENCODER, artifact.WORDS, artifact.TOKENIZER):
             if file in parent.files:
                 shutil.copy2(champion / file, made / file)
         artifact.save_head(head, made)

@@ -10,12 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import onnx
 
 from ml.tagging.artifact import ENCODER, TOKENIZER
 from ml.tagging.encoder import PACKAGE, REQUIREMENT
 from ml.tagging.errors import ModelUnavailableError
-from ml.tagging.onnx_bert import Shape, build
+from ml.tagging.onnx_bert import Shape, build, save
 
 
 def base() -> Path:
@@ -36,5 +35,5 @@ def write(weights: Mapping[str, npt.NDArray[np.float32]], folder: Path) -> None:
         config["hidden_size"],
         config["layer_norm_eps"],
     )
-    onnx.save(build(weights, shape), folder / ENCODER)
+    save(build(weights, shape), folder / ENCODER)
     shutil.copyfile(base() / "tokenizer.json", folder / TOKENIZER)

@@ -2,8 +2,10 @@
 
 So a lone text never waits for company, and the busier it gets the larger the batches are (continuous
 batching). Requests take turns text by text: a thousand texts of one caller do not hold up another's single
-one. All state belongs to the event loop. Each thread computes a batch of its own on one core: while one is in
-the encoder, which needs no interpreter, another reads and decides.
+one. Each gives its shortest texts first, so that a batch holds texts of similar length and little padding.
+
+All state belongs to the event loop. Each thread computes a batch of its own on one core: while one is in the
+encoder, which needs no interpreter, another reads and decides.
 """
 
 from __future__ import annotations
@@ -28,10 +30,20 @@ class QueueFullError(Exception):
 
 @dataclass(eq=False)
 class _Request(Generic[T]):
+    """`order`: the places of the texts, shortest first."""
+
     texts: Sequence[str]
     answer: asyncio.Future[list[T]]
     begun: int = 0
     found: dict[int, T] = field(default_factory=dict)
+    order: Sequence[int] = ()
+
+    def __post_init__(self) -> None:
+        self.order = sorted(range(len(self.texts)), key=lambda place: len(self.texts[place]))
+
+    def next(self) -> _Place[T]:
+        self.begun += 1
+        return _Place(self, self.order[self.begun - 1])
 
     @property
     def left(self) -> int:
@@ -111,10 +123,9 @@ class Engine(Generic[T]):
             request = self._waiting.popleft()
             if not request.left:  # its caller hung up
                 continue
-            place = _Place(request, request.begun)
+            place = request.next()
             batch.append(place)
             budget -= _tokens(place.text)
-            request.begun += 1
             self.queued -= 1
             if request.left:
                 self._waiting.append(request)

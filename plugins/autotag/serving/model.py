@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -46,7 +47,6 @@ def loading(cache: Path) -> Future[Model]:
 def load(cache: Path) -> Model:
     # Imported here, in a thread of its own: the server's imports go on meanwhile.
     from ml.tagging import Tagger  # noqa: PLC0415
-    from ml.tagging.encoder import MAX_TOKENS  # noqa: PLC0415
     from ml.tagging.tagger import serving  # noqa: PLC0415
 
     cache.mkdir(parents=True, exist_ok=True)
@@ -56,11 +56,11 @@ def load(cache: Path) -> Model:
     def tag(texts: Sequence[str]) -> list[dict[str, Any]]:
         found = zip(texts, tagger.tag(texts), strict=True)
         return [
-            prediction(tagging, tagger.version, whole=len(text) < MAX_TOKENS or _is_read_whole(text))
-            for text, tagging in found
+            prediction(tagging, tagger.version, whole=tagger.reads_whole(text)) for text, tagging in found
         ]
 
     tag(["The first text takes longer than the others."])
+    _give_back()
     return Model(tagger.version, tag, folder)
 
 
@@ -71,8 +71,8 @@ def newer(cache: Path, than: Path) -> Model | None:
     return load(cache) if serving(cache) != than else None
 
 
-def _is_read_whole(text: str) -> bool:
-    from ml.tagging.clean import MAX_CHARACTERS, clean  # noqa: PLC0415
-    from ml.tagging.encoder import fits  # noqa: PLC0415
-
-    return len(text) <= MAX_CHARACTERS and fits(clean(text))
+def _give_back() -> None:
+    """Memory that only loading needed; glibc would keep some 10 MB of it."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
