@@ -57,9 +57,7 @@ def train(
     from ml.tagging.training.recipe import Recipe  # noqa: PLC0415
 
     with _sentences(), _progress() as progress:
-        plan = run.Plan(
-            name, mode.value, precision, tuple(languages.split(",")), Recipe(epochs=epochs, seed=seed)
-        )
+        plan = run.Plan(name, mode.value, precision, _languages(languages), Recipe(epochs=epochs, seed=seed))
         given = run.parts(examples.read(data), examples.read(valid) if valid else [], plan)
         manifest = run.train(given, plan, out, _folder(models), progress)
     typer.echo(f"{manifest.version} is in {out}")
@@ -67,6 +65,18 @@ def train(
         typer.echo(f"  {key} {value:.4f} (validation)")
     if track:
         _track(_folder(models), out, given.valid)
+
+
+def _languages(given: str) -> tuple[str, ...]:
+    from ml.tagging.language import LANGUAGES  # noqa: PLC0415
+
+    codes = tuple(code.strip().lower() for code in given.split(","))
+    unknown = [code for code in codes if code not in LANGUAGES]
+    if unknown:
+        raise ConfigError(
+            f"--languages has {unknown[0]!r}, which is not recognised. Known are: {', '.join(LANGUAGES)}."
+        )
+    return codes
 
 
 def _track(models: Path, out: Path, valid: Sequence[Example]) -> None:
@@ -96,23 +106,19 @@ def evaluate(
     ] = None,
     models: Models = None,
 ) -> None:
-    """Measure a model on examples that it has not seen."""
-    from ml.tagging import Tagger, metrics, registry  # noqa: PLC0415
+    """Measure a model on examples that it has not seen: accuracy, bands, confidence, each category."""
+    from ml.tagging import Tagger, evaluation  # noqa: PLC0415
     from ml.tagging.training import data as examples  # noqa: PLC0415
 
     with _sentences():
-        rows = [example for example in examples.read(data) if not example.outside]
+        rows = examples.read(data)
         folder = _folder(models)
         tagger = Tagger.open(model, folder) if model else Tagger.load(folder)
-        hits = registry.hits(tagger, [e.text for e in rows], [e.categories for e in rows])
-        found = tagger.tag([e.text for e in rows])
-    low, high = metrics.interval(hits)
+        found = tagger.tag([example.text for example in rows])
+        lines = evaluation.report(found, [() if e.outside else e.categories for e in rows])
     typer.echo(f"{tagger.version}: {len(rows)} examples")
-    typer.echo(f"  best guess right {hits.mean():.2%} (95 % interval {low:.2%} to {high:.2%})")
-    pairs = [(t, e) for t, e in zip(found, rows, strict=True) if t.band == "apply"]
-    applied = [name in e.categories for t, e in pairs for name in (t.category, *t.also)]
-    right = f", {sum(applied) / len(applied):.2%} of their tags rightly" if applied else ""
-    typer.echo(f"  applied without asking {len(pairs) / len(rows):.2%}{right}")
+    for line in lines:
+        typer.echo(f"  {line}")
 
 
 @app.command()

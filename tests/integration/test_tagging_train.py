@@ -99,6 +99,12 @@ def test_evaluation_tells_accuracy_with_its_interval(head: Path, models: Path) -
     result = tags("evaluate", HELDOUT, "--model", head, "--models", models)
     assert "95 % interval" in result.output
     assert "applied without asking" in result.output
+    assert "billing: " in result.output
+
+
+def test_a_language_that_is_not_recognised_is_refused(models: Path, tmp_path: Path) -> None:
+    result = tags("train", TRAIN, "--out", tmp_path / "m", "--models", models, "--languages", "en, xx")
+    assert "'xx'" in refused(result)
 
 
 def test_export_copies_a_verified_model_once(head: Path, models: Path, tmp_path: Path) -> None:
