@@ -181,14 +181,19 @@ def _rounds(book: Book, state: State, given: Sequence[Samples]) -> tuple[State, 
 
 def to_bytes(book: Book) -> bytes:
     """The book as `from_bytes` reads it."""
+    return b"".join(_parts(book))
+
+
+def _parts(book: Book) -> Iterator[bytes]:
     head = {
         "names": book.names,
         "counter": book.counter,
         "limit": None if np.isnan(book.limit) else book.limit,
         "warm_up": book.warm_up,
     }
-    records = [record for block in book.blocks for record in block.records()]
-    return b"".join([_MAGIC, json.dumps(head).encode(), b"\n", *records])
+    yield _MAGIC + json.dumps(head).encode() + b"\n"
+    for block in book.blocks:
+        yield block.to_bytes()
 
 
 def from_bytes(data: bytes) -> Book:
@@ -202,12 +207,10 @@ def from_bytes(data: bytes) -> Book:
     if start + b"\n" != _MAGIC:
         raise StateError("This is not a book of states of this version.")
     head = json.loads(line)
-    size = states.record_size(body) if body else 1
-    if len(body) != size * len(head["names"]):
-        raise StateError("The book of states is cut off or of another version.")
-    records = [body[place : place + size] for place in range(0, len(body), size)]
+    state = states.from_bytes(body)
+    if len(state) != len(head["names"]):
+        raise StateError("The book of states is cut off.")
     limit = float("nan") if head["limit"] is None else float(head["limit"])
-    state = states.from_records(records) if records else states.empty(0)
     return Book(tuple(head["names"]), _blocks(state), bool(head["counter"]), limit, int(head["warm_up"]))
 
 
@@ -216,7 +219,7 @@ def write(book: Book, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, made = tempfile.mkstemp(dir=path.parent, prefix=path.name)
     with os.fdopen(handle, "wb") as file:
-        file.write(to_bytes(book))
+        file.writelines(_parts(book))
         file.flush()
         os.fsync(file.fileno())
     Path(made).replace(path)

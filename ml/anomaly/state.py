@@ -140,12 +140,18 @@ class State:
             changed[name][rows] = other[name]
         return State(changed)
 
-    def records(self) -> list[bytes]:
-        """Each series' state as bytes of the same length."""
-        packed = np.empty(len(self), FIELDS)
+    def to_bytes(self) -> bytes:
+        """The states as bytes, each series' as a record of the same length."""
+        packed = np.empty(len(self), _record(FIELDS))
+        packed["version"] = VERSION
         for name in FIELDS.names or ():
             packed[name] = self.fields[name]
-        return [VERSION + row.tobytes() for row in packed]
+        return packed.tobytes()
+
+    def records(self) -> list[bytes]:
+        """Each series' state as bytes of the same length."""
+        data, size = self.to_bytes(), _record(FIELDS).itemsize
+        return [data[place : place + size] for place in range(0, len(data), size)]
 
 
 def empty(series: int) -> State:
@@ -156,36 +162,32 @@ def empty(series: int) -> State:
     return _unpacked(made)
 
 
-def record_size(start: bytes) -> int:
-    """The bytes of each record where the first one begins with `start`.
+def from_bytes(data: bytes) -> State:
+    """The states of which `to_bytes`, or that of an earlier version, made these bytes; none of none.
 
     Raises:
-        StateError: it is of a version that is not known.
+        StateError: bytes of another version, or cut off.
     """
-    version = start[: len(VERSION)]
-    fields = _OLDER.get(version, FIELDS)
-    if version not in {VERSION, *_OLDER}:
+    version = data[: len(VERSION)] if data else VERSION
+    fields = FIELDS if version == VERSION else _OLDER.get(version)
+    if fields is None:
         raise StateError(
             "A stored state is of another version of the detectors. Remove the stored states; "
             "they are made anew from the metrics' history."
         )
-    return len(VERSION) + fields.itemsize
-
-
-def from_records(records: list[bytes]) -> State:
-    """The states that `records` made, or an earlier version of it.
-
-    Raises:
-        StateError: bytes of another version or length.
-    """
-    version, size = records[0][: len(VERSION)], record_size(records[0])
-    if any(not record.startswith(version) or len(record) != size for record in records):
-        raise StateError("A stored state is cut off, or of another version than the others. Remove them all.")
-    fields = _OLDER.get(version, FIELDS)
-    packed = np.frombuffer(b"".join(record[len(VERSION) :] for record in records), fields)
-    if fields is FIELDS:
+    if len(data) % _record(fields).itemsize:
+        raise StateError("The stored states are cut off. Remove them; they are made anew from the history.")
+    packed = np.frombuffer(data, _record(fields))
+    if (packed["version"] != version).any():
+        raise StateError("The stored states are of several versions. Remove them; they are made anew.")
+    if version == VERSION:
         return _unpacked(packed)
     return empty(len(packed)).having({name: packed[name].copy() for name in fields.names or ()})
+
+
+def _record(fields: np.dtype[Any]) -> np.dtype[Any]:
+    """A stored state: its version, then the fields."""
+    return np.dtype([("version", f"S{len(VERSION)}"), *((name, fields[name]) for name in fields.names or ())])
 
 
 def together(states: list[State]) -> State:

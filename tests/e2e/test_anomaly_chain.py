@@ -27,6 +27,7 @@ ALERTS = "C0ALERTS0"
 NEEDED = ("prometheus", "alertmanager", "pushgateway")
 RULES = Path(__file__).parents[2] / "deploy" / "prometheus" / "rules" / "anomalies.yml"
 HISTORY, STEP = 6 * 3600, 30
+AWAY = 20.0
 
 
 class Service:
@@ -53,6 +54,40 @@ class Service:
                 self.send_header("Content-Type", "text/plain; version=0.0.4")
                 self.end_headers()
                 self.wfile.write(body)
+
+            def log_message(self, *args: Any) -> None: ...
+
+        return Handler
+
+
+class Way:
+    """What stands between Signalbox and Prometheus, which goes on scraping while the way is shut."""
+
+    def __init__(self, site: Site) -> None:
+        self.open = True
+        self.site = site
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        way = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                if not way.open:
+                    return  # hangs up without an answer
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                kind = {"Content-Type": self.headers.get("Content-Type", "text/plain")}
+                url = way.site.url("prometheus") + self.path
+                found = httpx2.request(self.command, url, content=body, headers=kind)
+                self.send_response(found.status_code)
+                self.send_header("Content-Type", "application/json")
+                self.end_headers()
+                self.wfile.write(found.content)
+
+            def do_POST(self) -> None:
+                self.do_GET()
 
             def log_message(self, *args: Any) -> None: ...
 
@@ -112,10 +147,11 @@ unit = "s"
 
 
 class Chain:
-    def __init__(self, product: Product, site: Site, service: Service) -> None:
+    def __init__(self, product: Product, site: Site, service: Service, way: Way) -> None:
         self.product = product
         self.site = site
         self.service = service
+        self.way = way
 
     def figure(self, name: str) -> float | None:
         """An exported figure as the real Prometheus has it."""
@@ -134,6 +170,10 @@ class Chain:
         found = self.product.messages(ALERTS)
         return [m for m in found if m.get("thread_ts") == parent["ts"] and m["ts"] != parent["ts"]]
 
+    def learnt(self) -> bool:
+        upper = self.figure("upper")
+        return upper is not None and self.figure("firing") == 0 and upper < 1
+
     def message(self, what: str) -> dict[str, Any] | None:
         return next((m for m in self.product.messages(ALERTS) if what in as_text(m)), None)
 
@@ -148,17 +188,39 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
     site = Site(folder, f"{product.url}/webhooks/alertmanager")
     configure(site, service, product)
     backfill(service, folder)
+    way = Way(site)
     try:
         for name in NEEDED:
             site.start(name)
-        product.env = site.environment() | {"PUSHGATEWAY_URL": site.url("pushgateway")}
+        product.env = site.environment() | {
+            "PUSHGATEWAY_URL": site.url("pushgateway"),
+            "PROMETHEUS_URL": way.url,
+        }
         product.start()
-        yield Chain(product, site, service)
+        yield Chain(product, site, service, way)
     finally:
         if hasattr(product, "process"):
             product.stop()
         site.stop()
+        way.server.shutdown()
         service.server.shutdown()
+
+
+def test_while_prometheus_is_away_nothing_is_lost_and_nobody_is_alarmed(chain: Chain) -> None:
+    """For as many samples as there are in ten minutes of 30 s."""
+    wait_until(chain.learnt, 60, "a band in Prometheus")
+    chain.way.open = False
+    try:
+        count, until = chain.known()
+        wait_until(lambda: time.time() > until + AWAY, 60, "the time that Prometheus is away")
+        assert chain.known()[1] < until + AWAY / 2
+    finally:
+        chain.way.open = True
+    wait_until(lambda: chain.known()[1] >= until + AWAY, 60, "samples of the time it was away")
+    later, now = chain.known()
+    assert later - count == round(now - until)
+    assert chain.learnt()
+    assert chain.message("p99-latency") is None
 
 
 def workers_die_and_no_sample_is_skipped_or_counted_twice(chain: Chain) -> None:
@@ -172,11 +234,7 @@ def workers_die_and_no_sample_is_skipped_or_counted_twice(chain: Chain) -> None:
 
 
 def test_a_latency_that_goes_wrong_is_told_with_reasons_and_people_may_disagree(chain: Chain) -> None:
-    def learnt() -> bool:
-        upper = chain.figure("upper")
-        return upper is not None and chain.figure("firing") == 0 and upper < 1
-
-    wait_until(learnt, 60, "a band in Prometheus")
+    wait_until(chain.learnt, 60, "a band in Prometheus")
     workers_die_and_no_sample_is_skipped_or_counted_twice(chain)
     assert chain.message("p99-latency") is None
     chain.service.latency = 4.2

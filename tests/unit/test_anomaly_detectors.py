@@ -11,7 +11,7 @@ from ml.anomaly import LINE, StateError, Verdict, book, rarity, words
 from ml.anomaly.book import Book, Samples, Scored, scored
 from ml.anomaly.ensemble import Kinds, update
 from ml.anomaly.groups import Anomaly, grouped
-from ml.anomaly.state import FIELDS, empty, from_records
+from ml.anomaly.state import FIELDS, empty, from_bytes
 
 pytestmark = pytest.mark.unit
 START = 1_767_225_600.0
@@ -158,7 +158,7 @@ def test_a_book_is_stored_whole_and_read_again(tmp_path: Path) -> None:
     with pytest.raises(StateError, match="cut off"):
         book.read(file)
     with pytest.raises(StateError, match="another version"):
-        from_records([b"old"])
+        from_bytes(b"old")
 
 
 def test_states_of_the_version_before_are_read_on_with_what_people_said() -> None:
@@ -166,7 +166,7 @@ def test_states_of_the_version_before_are_read_on_with_what_people_said() -> Non
     older = np.empty(2, np.dtype([(name, FIELDS[name]) for name in FIELDS.names or () if name != "alerts"]))
     for name in older.dtype.names or ():
         older[name] = kept[name]
-    found = from_records([b"SBA2" + row.tobytes() for row in older])
+    found = from_bytes(b"".join(b"SBA2" + row.tobytes() for row in older))
     assert found["tolerance"].tolist() == [1.0, 1.5]
     assert found.records() == kept.having({"alerts": np.zeros(2)}).records()
 
