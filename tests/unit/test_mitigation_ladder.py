@@ -184,6 +184,12 @@ def test_a_press_is_not_bound_to_the_turn() -> None:
         assert ran(kit) == ["scale"]
 
 
+def test_the_command_tells_the_turns() -> None:
+    with ladder() as kit:
+        kit.command("/signalbox mitigations", user="UANN")
+        assert "Add pods* (scale): pods, after restart, runs by itself" in kit.reply.text
+
+
 @pytest.mark.parametrize(("follows", "words"), [
     ({"restart": "reboot"}, "follows 'reboot', which is not declared"),
     ({"restart": "restart"}, "follows itself in the end"),

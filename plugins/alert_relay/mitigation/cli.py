@@ -36,7 +36,10 @@ def list_() -> None:
             auto = (
                 "" if found.auto is None else ", by itself" if on.get(found.name) else ", by itself (paused)"
             )
-            typer.echo(f"{found.name}: {found.title} [{found.executor}], approvals {found.approvals}{auto}")
+            turn = f", after {found.follows}" if found.follows else ""
+            typer.echo(
+                f"{found.name}: {found.title} [{found.executor}], approvals {found.approvals}{turn}{auto}"
+            )
 
 
 @app.command()

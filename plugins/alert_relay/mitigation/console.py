@@ -41,7 +41,14 @@ def _status(scene: Scene, rest: str, user: User) -> Message:  # noqa: ARG001  # 
     }[held.mode]
     on = scene.ledger.auto_on()
     lines: list[Text] = [
-        md("• *{}* ({}): {}{}", m.title, m.name, m.executor, _auto_word(bool(m.auto), on.get(m.name, False)))
+        md(
+            "• *{}* ({}): {}{}{}",
+            m.title,
+            m.name,
+            m.executor,
+            f", after {m.follows}" if m.follows else "",
+            _auto_word(bool(m.auto), on.get(m.name, False)),
+        )
         for m in scene.rules.mitigations
     ]
     running = scene.ledger.open_runs()
