@@ -46,7 +46,7 @@ def etl(
 ) -> None:
     """Read what is new of the raw tables, check it and keep it. Exits with 1 when the data can't be used."""
     settings = load_local().settings
-    with _sentences():
+    with _told("etl", settings):
         _etl(settings, source, _day(as_of), full=full)
 
 
@@ -70,7 +70,7 @@ def audit() -> None:
 def train() -> None:
     """Train on the tables that were read in: audit, evaluation on the newest cut, MLflow run, gate."""
     settings = load_local().settings
-    with _sentences(), _progress() as say:
+    with _told("train", settings), _progress() as say:
         loaded, data = _dataset(settings)
         _train(settings, loaded, data, say)
 
@@ -82,7 +82,7 @@ def score(
 ) -> None:
     """Score every customer with the champion and leave a run for the digest."""
     settings = load_local().settings
-    with _sentences():
+    with _told("score", settings):
         if source or settings.churn.source:
             _etl(settings, source, _day(as_of))
         _score(settings)
@@ -324,6 +324,7 @@ def _train(
 
 def _track(settings: Settings, trained: Trained, kept: Path) -> None:
     """The model is kept whatever becomes of its record."""
+    from ml.churn import trouble  # noqa: PLC0415
     from ml.churn.errors import ModelUnavailableError  # noqa: PLC0415
     from ml.churn.training import tracking  # noqa: PLC0415
 
@@ -331,6 +332,9 @@ def _track(settings: Settings, trained: Trained, kept: Path) -> None:
         tracking.record(_mlflow(settings), settings.data_dir / "mlflow" / "artifacts", trained, kept)
     except ModelUnavailableError as exc:
         typer.echo(str(exc), err=True)
+        trouble.note(_folder(settings), "mlflow", str(exc))
+    else:
+        trouble.clear(_folder(settings), "mlflow")
 
 
 def _alias(settings: Settings) -> None:
@@ -444,6 +448,20 @@ def _sentences() -> Iterator[None]:
         raise ConfigError(f"The churn pipeline is not installed ({exc.name}). Run: make train-deps") from exc
     except json.JSONDecodeError as exc:
         raise ConfigError(f"A file of the churn folder is damaged: {exc}. Run etl and train anew.") from exc
+
+
+@contextmanager
+def _told(command: str, settings: Settings) -> Iterator[None]:
+    """What ends the command early is left for Slack to be told, until the command goes well."""
+    from ml.churn import trouble  # noqa: PLC0415
+
+    try:
+        with _sentences():
+            yield
+    except ConfigError as exc:
+        trouble.note(_folder(settings), command, str(exc))
+        raise
+    trouble.clear(_folder(settings), command)
 
 
 @contextmanager

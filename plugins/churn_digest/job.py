@@ -14,6 +14,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from ml.churn import trouble
+
 RESULT, OUTPUT, LOCK = "result.json", "output.log", "running.lock"
 TOO_LONG, BUSY = 124, 75
 """Exit statuses as timeout(1) and sysexits(3) have them."""
@@ -26,6 +28,9 @@ def main(folder: Path, hours: float, command: list[str]) -> int:
             status = run(folder, hours, command)
     except Timeout:
         status = BUSY
+    if status != BUSY:
+        for told in (command[0], "mlflow"):  # the job itself is told of, with its last words
+            trouble.clear(folder.parents[2], told)
     result = {"status": status, "seconds": round(time.monotonic() - began, 1)}
     part = folder / f"{RESULT}.part"
     part.write_text(json.dumps(result), encoding="utf-8")

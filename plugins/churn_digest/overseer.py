@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bot.plugin import Code, ConfigurationItem, Context, Message, Note, Section, md
-from ml.churn import seen
+from ml.churn import seen, trouble
+from ml.churn.trouble import Trouble
 from plugins.churn_digest import findings, jobs, memory, metrics, quality, scored
 from plugins.churn_digest.config import ChurnDigestConfig
 from plugins.churn_digest.jobs import Job, Kind
@@ -26,7 +27,21 @@ class Overseer:
                 self._tell_of(now)
                 jobs.keep(now, self._ctx)
         self._look_at_data()
+        self._look_at_commands()
         self._look_at_champion()
+
+    def _look_at_commands(self) -> None:
+        """Commands that somebody else's scheduler, or somebody, ran and that ended early: told once."""
+        for found in trouble.standing(scored.folder(self._ctx)):
+            key = f"{found.command}:{found.since.isoformat(timespec='seconds')}"
+            if self._ctx.documents.get(f"told:trouble:{key}") is not None:
+                continue
+            self._ctx.log.warning("churn.command_stopped", command=found.command, words=found.words)
+            self._tell(f"churn-trouble:{key}", _stopped(found))
+            self._ctx.service_records.event(
+                "exception", f"churn.{found.command}", f"Churn {found.command} stopped", key=key
+            )
+            self._ctx.documents.put(f"told:trouble:{key}", {"at": self._ctx.now().isoformat()})
 
     def _look_at_data(self) -> None:
         report = quality.newest_failure(scored.folder(self._ctx))
@@ -90,6 +105,16 @@ def _unrecorded(said: str) -> Message:
     title = "A churn model was trained, but MLflow knows nothing of it."
     text = md(":warning: *{}*\n{}\nThe model itself goes its way through gate and shadow.", title, said[:600])
     return Message(text=title, blocks=(Section(text=text),), severity="warning")
+
+
+def _stopped(found: Trouble) -> Message:
+    if found.command == "mlflow":
+        return _unrecorded(found.words)
+    command = f"signalbox churn {found.command}"
+    title = f"{command} stopped; the last good scores and model stand."
+    note = f"Since {found.since:%d %b %H:%M} UTC. Afterwards, run `{command}` again."
+    text = md(":warning: *{}*\n{}", title, found.words[:1500])
+    return Message(text=title, blocks=(Section(text=text), Note(parts=(note,))), severity="warning")
 
 
 def _failure(ended: Job) -> Message:

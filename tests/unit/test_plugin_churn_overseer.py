@@ -14,6 +14,7 @@ import pytest
 from churn_samples import scored, write
 
 from bot.testing import Kit
+from ml.churn import trouble
 from ml.churn.seen import SEEN, Finding, Look
 from plugins.churn_digest import ChurnDigest, job, jobs
 from plugins.churn_digest.jobs import Job
@@ -176,6 +177,37 @@ def test_data_that_failed_its_checks_is_told_once_and_the_last_good_scores_stand
 def test_a_broken_report_breaks_nothing(kit: Kit, tmp_path: Path) -> None:
     (tmp_path / "churn" / "quality").mkdir(parents=True)
     (tmp_path / "churn" / "quality" / "2026-01-05.json").write_text('{"as_of": ')
+    assert kit.tick("watch").status == "done"
+    assert not kit.chat.messages
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "The table 'invoices' lacks: due, paid. Ask for an export with these columns.",
+        "boosting.txt is not what was sealed, so the model is not loaded. Go back with: signalbox models rollback",
+        "Spark stopped in mid-write. What was kept before stands; run it again.",
+    ],
+)
+def test_a_command_of_somebody_elses_scheduler_that_stopped_is_told_once(
+    kit: Kit, tmp_path: Path, words: str
+) -> None:
+    for _ in range(3):
+        trouble.note(tmp_path / "churn", "score", words)
+        kit.tick("watch")
+        kit.advance(minutes=10)
+    [told] = [shown for shown in kit.chat.messages if "signalbox churn score stopped" in shown.text]
+    assert words in told.text
+    assert "the last good scores and model stand" in told.text
+    trouble.clear(tmp_path / "churn", "score")
+    kit.tick("watch")
+    assert len(kit.chat.messages) == 1
+    assert "churn.score" in {event.body["signal"] for event in kit.kernel.ledger.find(record_type="event")}
+
+
+def test_a_damaged_note_of_trouble_breaks_nothing(kit: Kit, tmp_path: Path) -> None:
+    (tmp_path / "churn" / "trouble").mkdir(parents=True)
+    (tmp_path / "churn" / "trouble" / "score.json").write_text("{")
     assert kit.tick("watch").status == "done"
     assert not kit.chat.messages
 
