@@ -1,6 +1,7 @@
 """Takes the pictures of the documentation anew: `python docs/images/make.py`, with Chromium on the path.
 
-Starts the product on free ports with a fresh data folder, does what a newcomer would do, and looks.
+Starts the product on free ports with a fresh data folder, does what a newcomer would do, and looks. The weeks
+before are made up (`tests/browser/history.py`); the pictures' captions say so.
 """
 
 from __future__ import annotations
@@ -12,9 +13,12 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parents[1]), str(HERE.parents[1] / "tests" / "browser")]
 
+import history  # noqa: E402
 from conftest import DESKTOP, chromium_path  # noqa: E402 - the repository has to be on the path first
 from playwright.sync_api import Page, expect, sync_playwright  # noqa: E402
 
+from bot.core.database import Database  # noqa: E402
+from bot.core.events import utc_now  # noqa: E402
 from tests.e2e.product import Product  # noqa: E402
 
 WAIT_MS = 30_000
@@ -24,6 +28,7 @@ TICKETS = ("Billing", "Account access", "Shipping and delivery", "Feature reques
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         product = Product(Path(folder) / "data").start()
+        history.fill(Database(f"sqlite:///{product.data / 'signalbox.db'}"), utc_now())
         try:
             take(product)
         finally:
@@ -49,12 +54,26 @@ def take(product: Product) -> None:
 
 
 def console(page: Page, product: Product) -> None:
-    """The console's overview, after what has just happened."""
+    """The console's overview, after what has just happened, and the pages that people look at most."""
     link = next(word for word in product.cli("console").stdout.split() if word.startswith("http"))
     page.set_viewport_size({"width": 1280, "height": 860})
     page.goto(link)
     page.get_by_role("main").wait_for(timeout=WAIT_MS)
+    drawn(page)
     page.screenshot(path=HERE / "console.png")
+    page.set_viewport_size({"width": 1280, "height": 1000})
+    for name, address in (("incidents", "/pages/alert-relay"), ("tickets", "/pages/autotag")):
+        page.goto(product.url + address)
+        drawn(page)
+        page.screenshot(path=HERE / f"console-{name}.png")
+
+
+def drawn(page: Page) -> None:
+    """Wait until every chart is there."""
+    for chart in page.locator("img.chart").all():
+        chart.scroll_into_view_if_needed()
+        expect(chart).not_to_have_js_property("naturalWidth", 0, timeout=WAIT_MS)
+    page.evaluate("scrollTo(0, 0)")
 
 
 def file_tickets(page: Page, product: Product) -> None:

@@ -19,7 +19,7 @@ from plugins.alert_relay.incidents.incident import Incident, Member
 from plugins.alert_relay.incidents.ledger import document_of
 
 _SEED = 7
-_DEAD = 0.02
+_DEAD = 0.04
 _SURE, _DOUBTFUL = 0.62, 0.27
 _SERVICES = ("checkout", "search", "payments")
 _ALERTS = (
@@ -28,7 +28,14 @@ _ALERTS = (
     ("LatencyHigh", "critical"),
     ("QueueGrows", "warning"),
 )
-_KINDS = ("ticket.created", "slack.command", "alertmanager.group", "ticket.updated", "slack.action")
+_ARRIVALS = (
+    ("ticket.created", "autotag.consider", "SUP-{}", "jira.add_label"),
+    ("ticket.updated", "autotag.consider", "SUP-{}", "jira.comment"),
+    ("slack.command", "core.status", "/status", "chat.reply"),
+    ("alertmanager.group", "alert-relay.relay", "HighErrorRate {}", "chat.upsert"),
+    ("slack.action", "autotag.accept", "accept SUP-{}", "chat.update"),
+)
+"""Kind, handler, subject, and what it does outside."""
 
 
 class _Clock:
@@ -76,11 +83,11 @@ def tickets(db: Database, now: datetime, chance: random.Random, weeks: int = 12,
         kept.append("review", ticket, review, durable=False)
 
 
-def alerts(db: Database, now: datetime, chance: random.Random, days: int = 28) -> None:
+def alerts(db: Database, now: datetime, chance: random.Random, days: int = 80) -> None:
     """Groups that fired and ended, what was done about them, and the incidents that they made."""
     incidents: list[Incident] = []
     for day in reversed(range(1, days)):
-        for _ in range(chance.choice((0, 0, 1, 1, 2, 3))):
+        for _ in range(chance.choice((0, 0, 0, 1, 1, 2))):
             start = now - timedelta(days=day) + timedelta(minutes=chance.randint(0, 1200))
             incidents.append(_fires(db, start, len(incidents) + 1, chance))
     kept = Documents(db, "alert-relay", _Clock(now))
@@ -99,17 +106,22 @@ def _fires(db: Database, start: datetime, number: int, chance: random.Random) ->
     kept.append("fired", key, {
         "started_at": start.isoformat(), "labels": labels, "title": title, "severity": severity,
         "planned": False, "alerts": alerts,
-    })  # fmt: skip
+    }, durable=False)  # fmt: skip
     if chance.random() < 0.8:
         clock.now = start + lasted * 0.25
-        kept.append("ack", key, {"by": "U0SBBOB00"})
+        kept.append("ack", key, {"by": "U0SBBOB00"}, durable=False)
     if chance.random() < 0.4:
         clock.now = start + lasted * 0.7
         status = chance.choice(("succeeded", "succeeded", "succeeded", "failed"))
         run = {"run": f"{number:032x}", "mitigation": "restart", "service": service, "status": status}
-        kept.append("mitigation", key, run)
+        kept.append("mitigation", key, run, durable=False)
     clock.now = start + lasted
-    kept.append("resolved", key, {"resolved_at": clock.now.isoformat(), "inferred": False, "alerts": alerts})
+    kept.append(
+        "resolved",
+        key,
+        {"resolved_at": clock.now.isoformat(), "inferred": False, "alerts": alerts},
+        durable=False,
+    )
     member = Member(
         key=key, title=title, severity=severity, status="resolved", channel="#alerts", joined_at=noticed,
         started_at=start, ended_at=clock.now, alerts=alerts,
@@ -120,30 +132,30 @@ def _fires(db: Database, start: datetime, number: int, chance: random.Random) ->
 def traffic(db: Database, now: datetime, chance: random.Random, days: int = 13) -> None:
     """Events with what they did outside; a few ended as dead letters."""
     for day in range(days + 1):
-        for _ in range(chance.randint(3, 9)):
+        for _ in range(chance.randint(3, 9) if day else 30):
             at = now - timedelta(days=day, seconds=chance.randint(60, 80_000))
             _handled(db, at, chance)
 
 
 def _handled(db: Database, at: datetime, chance: random.Random) -> None:
     clock = _Clock(at)
-    kind = chance.choices(_KINDS, weights=(8, 6, 3, 5, 2))[0]
+    kind, handler, subject, effect = chance.choices(_ARRIVALS, weights=(8, 5, 5, 3, 3))[0]
     new = NewEvent(
         id=f"{int(at.timestamp() * 1000):012x}{new_id()[12:]}",  # ids are in order of time
         source=kind.partition(".")[0],
         kind=kind,
-        subject=f"SUP-{chance.randint(100, 400)}",
+        subject=subject.format(chance.randint(100, 400)),
         body=b"{}",
-        runs=(("autotag.consider", "io"),),
+        runs=((handler, "io"),),
     )
     inbox = Inbox(db, clock)
     inbox.put(new)
     lease = inbox.lease(new.run_ids()[0][0], "made-up", timedelta(minutes=1))
     assert isinstance(lease, Lease)
-    if chance.random() < _DEAD:
-        inbox.dead(lease, "The tracker refused the label: the field is not on the screen.")
+    if chance.random() < _DEAD and kind.startswith("ticket"):
+        inbox.dead(lease, "Jira refused: the field 'labels' is not on the screen. Add it to the project's.")
         return
-    Steps(db, clock).run(new.id, "autotag.consider/label", _label, {"name": "billing"})
+    Steps(db, clock).run(new.id, f"{handler}/{effect}", _label, {"name": "billing"})
     inbox.done(lease)
 
 
