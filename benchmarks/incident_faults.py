@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import statistics
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
@@ -42,7 +43,7 @@ class Scenario(NamedTuple):
     levers: tuple[Lever, ...]
     pace: float = 1.0
     is_drawn: bool = False
-    """Whether times and causes are drawn one by one; otherwise each cause has its share of the faults."""
+    """Whether times and causes are drawn one by one; otherwise it is a typical month."""
 
 
 class Fault(NamedTuple):
@@ -124,28 +125,61 @@ RESTART_ONLY = Scenario(
 
 def draw(scenario: Scenario, seed: int, days: float) -> list[Fault]:
     dice = random.Random(seed)  # noqa: S311  # a simulation
-    return _one_by_one(dice, scenario, days) if scenario.is_drawn else _in_shares(dice, scenario, days)
+    return _one_by_one(dice, scenario, days) if scenario.is_drawn else _typical(dice, scenario, days)
 
 
 def _one_by_one(dice: random.Random, scenario: Scenario, days: float) -> list[Fault]:
     shares = [cause.share for cause in scenario.causes]
     found, at = [], 0.0
     while (at := at + dice.expovariate(scenario.faults / 30 / 86400)) < days * 86400:
-        found.append(_fault(dice, scenario, at, dice.choices(scenario.causes, shares)[0]))
+        cause = dice.choices(scenario.causes, shares)[0]
+        detect = _detect(dice)
+        levels = [dice.normalvariate(0, 1) for _ in range(3)]
+        found.append(_fault(dice, scenario, at, cause, detect, levels))
         at += _APART
     return found
 
 
-def _in_shares(dice: random.Random, scenario: Scenario, days: float) -> list[Fault]:
+def _typical(dice: random.Random, scenario: Scenario, days: float) -> list[Fault]:
+    """As many faults of each cause as its share says, and people's times spread evenly over their quantiles.
+
+    So that one month shows what is expected, and not how the dice fell.
+    """
     number = max(1, round(scenario.faults * days / 30))
     counts = _quotas([cause.share for cause in scenario.causes], number)
-    causes = [cause for cause, count in zip(scenario.causes, counts, strict=True) for _ in range(count)]
-    dice.shuffle(causes)
+    made = [
+        (cause, level)
+        for cause, count in zip(scenario.causes, counts, strict=True)
+        for level in _levels(dice, count)
+    ]
+    dice.shuffle(made)
+    looks, seconds = _levels(dice, number), _levels(dice, number)
+    others = [n for n, (cause, _) in enumerate(made) if not cause.is_change]
+    innocent = set(dice.sample(others, round(INNOCENT * len(others))))
     part = days * 86400 / number
     return [
-        _fault(dice, scenario, part * n + dice.uniform(0, part - _APART), cause)
-        for n, cause in enumerate(causes)
+        _fault(
+            dice,
+            scenario,
+            part * n + dice.uniform(0, part - _APART),
+            cause,
+            _detect(dice),
+            (looks[n], level, seconds[n]),
+            is_deployed=cause.is_change or n in innocent,
+        )
+        for n, (cause, level) in enumerate(made)
     ]
+
+
+def _levels(dice: random.Random, number: int) -> list[float]:
+    """Standard deviations from the median, one from each of so many equal parts of a normal distribution."""
+    found = [statistics.NormalDist().inv_cdf((n + 0.5) / number) for n in range(number)]
+    dice.shuffle(found)
+    return found
+
+
+def _detect(dice: random.Random) -> float:
+    return dice.uniform(0, 15) + 8 + dice.uniform(0, 15) + HOLD_SECONDS + GROUP_WAIT + 0.1
 
 
 def _quotas(shares: Sequence[float], number: int) -> list[int]:
@@ -158,21 +192,32 @@ def _quotas(shares: Sequence[float], number: int) -> list[int]:
     return counts
 
 
-def _fault(dice: random.Random, scenario: Scenario, at: float, cause: Cause) -> Fault:
+def _fault(
+    dice: random.Random,
+    scenario: Scenario,
+    at: float,
+    cause: Cause,
+    detect: float,
+    levels: Sequence[float],
+    *,
+    is_deployed: bool = False,
+) -> Fault:
+    """`levels`: how far looking, mending by hand and agreeing lie from their medians."""
     is_day = 8 <= (at / 3600) % 24 < 20
     hand = scenario.pace * (DEEP_MINUTES if cause.lever is None else QUICK_MINUTES)
+    looking, mending, agreeing = levels
     return Fault(
         at,
         cause,
         scenario.services[0] if len(scenario.services) == 1 else dice.choice(scenario.services),
-        detect=dice.uniform(0, 15) + 8 + dice.uniform(0, 15) + HOLD_SECONDS + GROUP_WAIT + 0.1,
-        look=_log_normal(dice, _LOOK_MINUTES["day" if is_day else "night"], _LOOK_SIGMA),
-        by_hand=_log_normal(dice, hand, _HAND_SIGMA),
-        second=_log_normal(dice, _SECOND_MINUTES, _SECOND_SIGMA),
+        detect=detect,
+        look=_log_normal(_LOOK_MINUTES["day" if is_day else "night"], _LOOK_SIGMA, looking),
+        by_hand=_log_normal(hand, _HAND_SIGMA, mending),
+        second=_log_normal(_SECOND_MINUTES, _SECOND_SIGMA, agreeing),
         passes=dice.uniform(180, 600) if cause.passing else NEVER,
-        is_deployed=cause.is_change or ("rollback" in scenario.levers and dice.random() < INNOCENT),
+        is_deployed=is_deployed,
     )
 
 
-def _log_normal(dice: random.Random, median_minutes: float, sigma: float) -> float:
-    return 60 * median_minutes * dice.lognormvariate(0, sigma)
+def _log_normal(median_minutes: float, sigma: float, level: float) -> float:
+    return 60 * median_minutes * math.exp(sigma * level)

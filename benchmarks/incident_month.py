@@ -185,7 +185,8 @@ def _notes(found: Sequence[Months]) -> tuple[str, ...]:
             "Causes as at Google: the top eight triggers of outages in thousands of postmortems of 2010 to 2017 (The "
             "Site Reliability Workbook, table C-1): binary push 37 %, configuration push 31 %, user behaviour 9 %, "
             "pipeline 6 %, provider 5 %, performance decay 5 %, capacity 5 %, hardware 2 %. Of the bad changes, 80 % "
-            "are taken to be undone by a rollback (an assumption). Each cause has its share of the 45. These are "
+            "are taken to be undone by a rollback (an assumption). Each cause has its share of the 45, and people's "
+            "times are spread evenly over their quantiles, so that the month is a typical one. These are "
             "outages that were worth a postmortem; a small service's everyday faults may be easier."
         ),
         (
