@@ -12,13 +12,18 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ml.anomaly.book import Book, Samples, from_bytes, scored, to_bytes
+import numpy as np
+
+from ml.anomaly.book import Book, Samples, Scored, from_bytes, scored, to_bytes
 from ml.anomaly.ensemble import WARM_UP
+from ml.anomaly.state import Array
+from ml.anomaly.verdict import REASONS
 from ml.spark import session
 
 SAMPLE = "series string, at double, value double"
@@ -28,6 +33,8 @@ VERDICT = (
 )
 _COLUMNS = tuple(column.split()[0] for column in VERDICT.split(", "))
 _STATE = "book binary"
+FILES = 200
+"""Files of the landing zone that are scored at once, at most."""
 BUCKETS = 32
 """Parts that are scored independently; more let more cores work, fewer score more series at once."""
 
@@ -53,17 +60,28 @@ class Scorer:
         }
         new, heard = scored(book, samples)
         group.update((to_bytes(new),))
-        said = [pair for each in heard for pair in each.each(new.names) if pair[1].counted]
-        rows = [[name, *(getattr(verdict, column) for column in _COLUMNS[1:])] for name, verdict in said]
-        yield pd.DataFrame(rows, columns=_COLUMNS)
+        yield pd.DataFrame(_columns(heard, new.names), columns=_COLUMNS)
 
 
-def verdicts(spark: Any, landing: Path, scorer: Scorer) -> Any:
+def _columns(heard: Sequence[Scored], names: Sequence[str]) -> dict[str, Array]:
+    """What was said about the samples that counted, by `_COLUMNS`."""
+    counted = [each.verdicts.counted for each in heard]
+    made = {
+        name: np.concatenate(
+            [getattr(each.verdicts, name)[kept] for each, kept in zip(heard, counted, strict=True)]
+        )
+        for name in _COLUMNS[1:]
+    }
+    rows = np.concatenate([each.rows[kept] for each, kept in zip(heard, counted, strict=True)])
+    return {**made, "series": np.array(names, object)[rows], "reason": np.array(REASONS)[made["reason"]]}
+
+
+def verdicts(spark: Any, landing: Path, scorer: Scorer, *, files: int = FILES) -> Any:
     """The landing zone as a stream of verdicts."""
     from pyspark.sql import functions  # noqa: PLC0415
     from pyspark.sql.streaming.state import GroupStateTimeout  # noqa: PLC0415
 
-    samples = spark.readStream.schema(SAMPLE).option("maxFilesPerTrigger", 200).parquet(str(landing))
+    samples = spark.readStream.schema(SAMPLE).option("maxFilesPerTrigger", files).parquet(str(landing))
     bucket = functions.pmod(functions.hash("series"), functions.lit(BUCKETS))
     return (
         samples.withColumn("bucket", bucket)
@@ -72,25 +90,33 @@ def verdicts(spark: Any, landing: Path, scorer: Scorer) -> Any:
     )
 
 
-def stream(spark: Any, landing: Path, out: Path, scorer: Scorer, *, once: bool = False) -> Any:
+def stream(
+    spark: Any, landing: Path, out: Path, scorer: Scorer, *, once: bool = False, files: int = FILES
+) -> Any:
     """Start writing verdicts as Parquet into `out`; `once` ends when all that has landed is scored."""
     landing.mkdir(parents=True, exist_ok=True)
-    writer = verdicts(spark, landing, scorer).writeStream.format("parquet").outputMode("append")
+    writer = verdicts(spark, landing, scorer, files=files).writeStream.format("parquet").outputMode("append")
     writer = writer.option("checkpointLocation", str(out / "_checkpoint"))
     writer = writer.trigger(availableNow=True) if once else writer.trigger(processingTime="1 second")
     return writer.start(str(out))
 
 
-def main() -> None:
+def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Those of the command line."""
     parser = argparse.ArgumentParser(prog="python -m ml.anomaly.spark", description=__doc__)
     parser.add_argument("landing", type=Path, help="folder of Parquet files that the collector writes")
     parser.add_argument("out", type=Path, help="folder for the verdicts")
-    parser.add_argument("--master", default="local[*]", help="spark.master")
+    master = os.environ.get("SPARK_MASTER", "local[*]")  # noqa: TID251  # the same name as in the settings
+    parser.add_argument("--master", default=master, help="spark.master; default: SPARK_MASTER, or local[*]")
     parser.add_argument("--counter", action="store_true", help="the values only grow: their rate is watched")
     parser.add_argument("--limit", type=float, default=math.nan, help="a value that must not be reached")
     parser.add_argument("--warm-up", type=int, default=WARM_UP, help="samples before anything is an anomaly")
     parser.add_argument("--once", action="store_true", help="score what has landed, and end")
-    given = parser.parse_args()
+    return parser.parse_args(argv)
+
+
+def main() -> None:
+    given = arguments()
     spark = session(given.master, "signalbox-anomalies", {"spark.sql.shuffle.partitions": "2"})
     scorer = Scorer(given.counter, given.limit, given.warm_up)
     stream(spark, given.landing, given.out, scorer, once=given.once).awaitTermination()

@@ -141,7 +141,11 @@ def _usual_day(kit: Kit) -> None:
 def _score(folder: Path) -> None:
     ran = start(folder / "landing" / "latency", folder / "verdicts" / "latency", "--once")
     log = folder / "landing" / "spark.log"
-    assert ran.wait(90) == 0, log.read_text()[-3000:]
+    try:
+        assert ran.wait(90) == 0, log.read_text()[-3000:]
+    finally:
+        if ran.poll() is None:
+            kill(ran)
 
 
 def _row(kit: Kit) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml.anomaly import LINE, StateError, Verdict, book, rarity, words
+from ml.anomaly import LINE, StateError, Verdict, book, rarity, spark, words
 from ml.anomaly.book import Book, Samples, Scored, scored
 from ml.anomaly.ensemble import Kinds, update
 from ml.anomaly.groups import Anomaly, grouped
@@ -231,3 +231,11 @@ def test_series_in_many_blocks_are_scored_as_in_one(monkeypatch: pytest.MonkeyPa
 
 def _said(heard: list[Scored], made: Book) -> set[str]:
     return {f"{name}: {v}" for each in heard for name, v in each.each(made.names) if v.counted}
+
+
+def test_the_spark_engine_runs_where_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SPARK_MASTER", raising=False)
+    assert spark.arguments(["landing", "out"]).master == "local[*]"
+    monkeypatch.setenv("SPARK_MASTER", "spark://host:7077")
+    assert spark.arguments(["landing", "out"]).master == "spark://host:7077"
+    assert spark.arguments(["landing", "out", "--master", "local[2]"]).master == "local[2]"
