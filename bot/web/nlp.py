@@ -28,11 +28,13 @@ class Question(BaseModel):
 class Prediction(BaseModel):
     """`category` is null when none fits; `also`: further ones, of a model that knows several a text.
 
-    `scores` has the likeliest first; `note` says what was not read.
+    `language` is null when it can't be said for sure; `scores` has the likeliest first; `note` says what was
+    not read.
     """
 
     category: str | None
     also: list[str] = []
+    language: str | None = None
     confidence: float
     band: Literal["apply", "suggest", "leave"]
     reason: str

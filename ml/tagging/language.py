@@ -64,13 +64,12 @@ class Languages:
         folder = cache / f"languages-{sha256(source)[:12]}"
         return cls(load_file(built(folder, lambda made: _build(source, made / TABLES)) / TABLES))
 
-    def foreign(self, texts: Sequence[str], covered: tuple[str, ...]) -> list[str | None]:
-        """For each text the code of its language, if it is surely none of those covered."""
-        found: list[str | None] = [None] * len(texts)
-        asked = [number for number, text in enumerate(texts) if covered and _says_enough(text)]
+    def spoken(self, texts: Sequence[str]) -> list[str]:
+        """For each text the code of its language; empty where that can't be said for sure."""
+        asked = [number for number, text in enumerate(texts) if _says_enough(text)]
+        found = [""] * len(texts)
         for number, (language, share) in zip(asked, self.classify([texts[n] for n in asked]), strict=True):
-            if share >= SURE and language not in covered:
-                found[number] = language
+            found[number] = language if share >= SURE else ""
         return found
 
     def classify(self, texts: Sequence[str]) -> list[tuple[str, float]]:

@@ -7,7 +7,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -41,6 +41,7 @@ class Tagging:
     """`category` is None when no category fits; `confidence` is calibrated, in [0, 1].
 
     `also`: further categories that are sure enough to apply, of a model that knows several a text.
+    `language`: the code of the text's language; empty where it can't be said for sure.
     """
 
     category: str | None
@@ -49,6 +50,7 @@ class Tagging:
     scores: dict[str, float]
     reason: str
     also: tuple[str, ...] = ()
+    language: str = ""
 
 
 class Tagger:
@@ -128,22 +130,21 @@ class Tagger:
         logits = self._head.logits(self._encoder.encode(cleaned))
         shares = self._head.probabilities(logits).tolist()
         outside = self._head.outside(logits).tolist()
-        unread = self._unreadable(cleaned)
-        for row, stranger, why in zip(shares, outside, unread, strict=True):
+        spoken = self._detector.spoken(cleaned)
+        for text, language, row, stranger in zip(cleaned, spoken, shares, outside, strict=True):
             scores = dict(zip(self._head.categories, row, strict=True))
-            yield _left(why, dict.fromkeys(scores, 0.0)) if why else decide(scores, self._head, stranger)
+            why = self._unreadable(text, language)
+            said = _left(why, dict.fromkeys(scores, 0.0)) if why else decide(scores, self._head, stranger)
+            yield replace(said, language=language)
 
-    def _unreadable(self, texts: Sequence[str]) -> list[str]:
-        """For each text, why there is nothing that the model could judge; empty when there is."""
+    def _unreadable(self, text: str, language: str) -> str:
+        """Why there is nothing that the model could judge; empty when there is."""
+        if not has_words(text):
+            return "there is no text to read"
+        if not language or not self._languages or language in self._languages:
+            return ""
         known = ", ".join(self._languages)
-        return [
-            "there is no text to read"
-            if not has_words(text)
-            else f"written in a language ({language}) that the model does not cover ({known})"
-            if language
-            else ""
-            for text, language in zip(texts, self._detector.foreign(texts, self._languages), strict=True)
-        ]
+        return f"written in a language ({language}) that the model does not cover ({known})"
 
 
 def decide(scores: dict[str, float], head: Head, stranger: bool = False) -> Tagging:  # noqa: FBT001, FBT002  # a fact of the text

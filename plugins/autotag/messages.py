@@ -89,10 +89,11 @@ def suggestion(
 
 
 def _about(decision: Decision, reason: str) -> tuple[str, ...]:
-    """Why, the words that spoke for it, how urgent the helpdesk calls it, and which model said so."""
+    """Why, the words that spoke for it, its language and priority, and which model said so."""
     said = (
         reason,
         f"because of: {', '.join(decision.words)}" if decision.words else "",
+        f"language {decision.language}" if decision.language else "",
         f"priority {decision.priority}" if decision.priority else "",
         f"model {decision.model_version}",
     )

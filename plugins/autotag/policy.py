@@ -36,6 +36,7 @@ class Decision(BaseModel):
     model_version: str = ""
     words: tuple[str, ...] = ()
     priority: str = ""
+    language: str = ""
 
     @property
     def categories(self) -> tuple[str, ...]:
@@ -101,6 +102,7 @@ def decided(ticket: Ticket, tagging: Tagging, version: str, words: tuple[str, ..
         model_version=version,
         words=words,
         priority=ticket.priority,
+        language=tagging.language,
     )
 
 

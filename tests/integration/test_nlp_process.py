@@ -112,6 +112,7 @@ def test_tickets_find_their_categories(url: str) -> None:
     scores = list(refund["scores"].values())
     assert scores == sorted(scores, reverse=True)
     assert sum(scores) == pytest.approx(1, abs=0.01)
+    assert refund["language"] == crash["language"] == "en"
     assert refund["model_version"] == crash["model_version"] != ""
 
 

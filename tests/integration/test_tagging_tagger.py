@@ -11,6 +11,7 @@ import pytest
 
 from ml.tagging import ModelTamperedError, ModelUnavailableError, Tagger, artifact
 from ml.tagging.artifact import Facts
+from ml.tagging.cached import sha256
 from ml.tagging.calibration import Bands
 from ml.tagging.encoder import HIDDEN, WEIGHTS_SHA256
 from ml.tagging.head import Head
@@ -73,7 +74,7 @@ def test_markup_does_not_change_the_answer(tagger: Tagger) -> None:
 )
 def test_another_language_is_left_to_people_and_named(tagger: Tagger, text: str, language: str) -> None:
     [tagging] = tagger.tag([text])
-    assert (tagging.category, tagging.band) == (None, "leave")
+    assert (tagging.category, tagging.band, tagging.language) == (None, "leave", language)
     assert f"({language}) that the model does not cover (en)" in tagging.reason
 
 
@@ -140,7 +141,7 @@ def test_a_manifest_cannot_name_files_elsewhere(folder: Path, cache: Path) -> No
     facts = json.loads((folder / artifact.MANIFEST).read_text())
     facts["files"]["../../etc/passwd"] = "0"
     (folder / artifact.MANIFEST).write_text(json.dumps(facts))
-    (folder / artifact.CHECKSUM).write_text(artifact.sha256(folder / artifact.MANIFEST))
+    (folder / artifact.CHECKSUM).write_text(sha256(folder / artifact.MANIFEST))
     with pytest.raises(ModelTamperedError, match="outside its folder"):
         Tagger.open(folder, cache)
 
@@ -151,6 +152,6 @@ def test_what_needs_another_base_encoder_is_refused(folder: Path, cache: Path) -
     assert facts["facts"]["base"] == WEIGHTS_SHA256
     facts["facts"]["base"] = "0" * 64
     (copied / artifact.MANIFEST).write_text(json.dumps(facts))
-    (copied / artifact.CHECKSUM).write_text(artifact.sha256(copied / artifact.MANIFEST))
+    (copied / artifact.CHECKSUM).write_text(sha256(copied / artifact.MANIFEST))
     with pytest.raises(ModelUnavailableError, match="another base encoder"):
         Tagger.open(copied, cache)

@@ -35,7 +35,7 @@ def test_the_words_that_spoke_stand_in_the_decision_and_the_message(kit: Kit) ->
     assert "refund" in decision.data["words"]
     said = text_of(kit.chat.messages[-1].message)
     assert "because of: " in said
-    assert "priority High" in said
+    assert "language en · priority High" in said
 
 
 def test_similar_past_tickets_are_shown_with_what_people_called_them(kit: Kit) -> None:

@@ -19,6 +19,7 @@ def prediction(tagging: Tagging, version: str, *, whole: bool) -> dict[str, Any]
         "confidence": round(tagging.confidence, 4),
         "band": tagging.band,
         "reason": tagging.reason,
+        "language": tagging.language or None,
         "scores": {name: round(score, 4) for name, score in ordered},
         "note": None if whole else SHORTENED,
         "model_version": version,
