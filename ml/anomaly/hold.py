@@ -18,7 +18,9 @@ PAUSE = 100
 GROWTH = 2.0
 """How much stronger it has to be."""
 HOLD = 10
-"""Samples in a row that are as usual after which an anomaly is over."""
+"""Samples in a row that are as usual after which an anomaly is over; or that are not, after which one that is
+back is told even within the pause.
+"""
 LONGEST = 500.0
 """Usual intervals after which what was an anomaly is the new normal."""
 
@@ -33,15 +35,21 @@ class Held:
 
 
 def held(state: State, at: Floats, strength: Floats, outside: Flags) -> tuple[dict[str, Array], Held]:
-    """An anomaly goes on while samples are anomalous or still outside the band."""
+    """An anomaly goes on while samples are anomalous or still outside the band.
+
+    One that comes back within the pause fires again when it is news, or when it has lasted.
+    """
     peaks = _peaks(state)
     highest = peaks.max(axis=1)
     news = strength > np.where(highest >= 1, GROWTH * highest, highest)
-    calm = np.where((strength >= 1) | outside, 0, state["calm"] + 1).astype(np.int32)
+    restless = (strength >= 1) | outside
+    calm = np.where(restless, np.minimum(state["calm"], 0) - 1, np.maximum(state["calm"], 0) + 1)
+    calm = calm.astype(np.int32)
     was = np.isfinite(state["firing_since"])
     lasted = np.where(was, at - state["firing_since"], 0.0)
     longest = LONGEST * np.nan_to_num(state["interval"], nan=np.inf)
-    firing = (strength >= 1) | (was & (calm < HOLD) & (lasted < longest))
+    begins = (strength >= 1) & (was | news | (calm <= -HOLD))
+    firing = begins | (was & (calm < HOLD) & (lasted < longest))
     since = np.where(firing, np.where(was, state["firing_since"], at), np.nan)
     changes = {
         "peaks": _with(peaks, state, strength),

@@ -81,6 +81,7 @@ FIELDS = np.dtype(
         # what has been said
         ("peaks", "f4", (PEAKS,)),
         ("firing_since", "f8"),
+        # samples in a row that were as usual; below 0, that were not
         ("calm", "i4"),
         ("said_value", "f8"),
         ("said_score", "f8"),

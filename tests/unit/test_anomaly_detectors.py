@@ -11,6 +11,7 @@ from ml.anomaly import LINE, StateError, Verdict, book, rarity, spark, words
 from ml.anomaly.book import Book, Samples, Scored, scored
 from ml.anomaly.ensemble import Kinds, update
 from ml.anomaly.groups import Anomaly, grouped
+from ml.anomaly.hold import held
 from ml.anomaly.state import FIELDS, empty, from_bytes
 
 pytestmark = pytest.mark.unit
@@ -126,6 +127,17 @@ def test_an_anomaly_is_held_and_said_once_until_it_grows() -> None:
     assert verdicts[1029].firing
     assert verdicts[1005].since == START + STEP * 1000
     assert not verdicts[1060].firing
+
+
+def test_what_comes_back_within_the_pause_fires_when_it_has_doubled_or_lasts() -> None:
+    strengths = [0.0] * 5 + [2.0] + [0.0] * 20 + [2.0] * 3 + [0.0] * 20 + [2.0] * 12 + [0.0] * 20 + [4.5]
+    state, firing = empty(1).having({"interval": np.array([STEP])}), []
+    for number, strength in enumerate(strengths):
+        at = np.array([START + STEP * number])
+        changes, found = held(state, at, np.array([strength]), np.zeros(1, np.bool_))
+        state = state.having({**changes, "count": state["count"] + 1})
+        firing.append(bool(found.firing[0]))
+    assert np.flatnonzero(firing).tolist() == [*range(5, 15), *range(58, 70), 81]
 
 
 def several(series: int, rows: int) -> dict[str, Samples]:
