@@ -77,7 +77,8 @@ def test_people_are_called_after_each_that_did_not_help_and_told_whose_turn_it_i
         later(kit, VERIFIED)
         assert any("Next in turn: 'Add pods'" in line for line in thread(kit))
         assert any("please look at restart on checkout" in line for line in thread(kit))
-        assert "Add pods" in message(kit).buttons
+        [button] = [p for p in message(kit).message.pressables() if getattr(p, "text", "") == "Add pods"]
+        assert getattr(button, "style", "") == "primary"
 
 
 def test_what_has_nothing_to_do_is_passed_over_at_once() -> None:
