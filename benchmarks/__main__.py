@@ -19,6 +19,7 @@ NAMES = (
     "startup",
     "tagging",
     "tagging_accuracy",
+    "tagging_few",
     "tagging_review",
     "classify",
     "churn_accuracy",

@@ -7,7 +7,7 @@ seconds and gives the same result everywhere.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,8 @@ from ml.tagging.calibration import Bands, rolled_up, softmax
 
 Matrix = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]
+Learn = Callable[[Matrix, Labels], tuple[Matrix, Matrix]]
+"""Weights and bias from embeddings and the numbers of their labels."""
 FOLDS = 5
 STEPS = 600
 L2 = 1e-3
@@ -74,41 +76,50 @@ def train(
     precision: float,
     seed: int = 0,
     homes: Mapping[str, str] | None = None,
+    learn: Learn | None = None,
 ) -> Head:
     """Fit on few examples, each of which is also used, out of fold, to calibrate and choose the bands.
 
     `precision` is the wanted share of right tags among those applied without asking; `homes` the category
-    of each label, where labels are finer than categories.
+    of each label, where labels are finer than categories; `learn` is `fit`, where nothing else is known.
     """
     names = tuple(sorted(set(labels)))
     owned = [(homes or {}).get(name, name) for name in names]
     categories = tuple(sorted(set(owned)))
     owner = np.array([categories.index(home) for home in owned])
     numbers = np.array([names.index(label) for label in labels], np.int64)
-    logits = _out_of_fold(embeddings, numbers, len(names), seed)
+    chosen = learn or (lambda vectors, wanted: fit(vectors, wanted, len(names)))
+    logits = _out_of_fold(embeddings, numbers, len(names), seed, chosen)
     temperature = calibration.temperature(logits, numbers, owner)
     shares = rolled_up(softmax((logits / temperature).astype(np.float32)), owner, len(categories))
     bands = calibration.bands(shares, owner[numbers], categories, precision)
-    weights, bias = fit(embeddings, numbers, len(names))
+    weights, bias = chosen(embeddings, numbers)
     return Head(names, categories, tuple(owner.tolist()), weights, bias, temperature, bands)
 
 
 def fit(embeddings: Matrix, labels: Labels, classes: int, l2: float = L2) -> tuple[Matrix, Matrix]:
+    return fit_shares(embeddings, np.eye(classes, dtype=np.float32)[labels], l2)
+
+
+def fit_shares(
+    embeddings: Matrix, wanted: Matrix, l2: float, steps: int = STEPS, counts: Matrix | None = None
+) -> tuple[Matrix, Matrix]:
+    """As `fit`, where texts belong to classes by shares (rows of `wanted`) and count more or less."""
     x = np.hstack([embeddings * SCALE, np.ones((len(embeddings), 1), np.float32)]).astype(np.float32)
-    wanted = np.eye(classes, dtype=np.float32)[labels]
+    share = np.float32(1 / len(x)) if counts is None else (counts / counts.sum())[:, None].astype(np.float32)
     # One over the gradient's Lipschitz constant: the largest step that always descends.
-    rate = np.float32(1.0 / (0.5 * np.linalg.norm(x, 2) ** 2 / len(x) + l2))
-    weights = np.zeros((x.shape[1], classes), np.float32)
+    rate = np.float32(1.0 / (0.5 * np.linalg.norm(x * np.sqrt(share), 2) ** 2 + l2))
+    weights = np.zeros((x.shape[1], wanted.shape[1]), np.float32)
     ahead = weights.copy()
-    for step in range(STEPS):
-        gradient = x.T @ (softmax(x @ ahead) - wanted) / np.float32(len(x)) + np.float32(l2) * ahead
+    for step in range(steps):
+        gradient = x.T @ (share * (softmax(x @ ahead) - wanted)) + np.float32(l2) * ahead
         moved = ahead - rate * gradient
         ahead = moved + np.float32(step / (step + 3)) * (moved - weights)
         weights = moved
     return weights[:-1].astype(np.float32), weights[-1].astype(np.float32)
 
 
-def _out_of_fold(embeddings: Matrix, labels: Labels, classes: int, seed: int) -> Matrix:
+def _out_of_fold(embeddings: Matrix, labels: Labels, classes: int, seed: int, learn: Learn) -> Matrix:
     """Logits of each text by a head that has not seen it; folds keep the share of each class."""
     folds = np.empty(len(labels), np.int64)
     draw = np.random.default_rng(seed)
@@ -118,6 +129,6 @@ def _out_of_fold(embeddings: Matrix, labels: Labels, classes: int, seed: int) ->
     logits = np.empty((len(labels), classes), np.float32)
     for fold in range(FOLDS):
         test = folds == fold
-        weights, bias = fit(embeddings[~test], labels[~test], classes)
+        weights, bias = learn(embeddings[~test], labels[~test])
         logits[test] = embeddings[test] * SCALE @ weights + bias
     return logits

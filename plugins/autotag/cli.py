@@ -43,6 +43,9 @@ def train(
     valid: Annotated[
         Path | None, typer.Option(help="Validation examples; otherwise a tenth of DATA.")
     ] = None,
+    unlabelled: Annotated[
+        Path | None, typer.Option(help="Texts without labels that help few-shot training: past tickets.")
+    ] = None,
     name: Annotated[str, typer.Option(help="The first part of the version.")] = "tagging",
     precision: Annotated[float, typer.Option(min=0.5, max=1.0, help="Of tags applied unasked.")] = 0.95,
     languages: Annotated[str, typer.Option(help="Codes of what DATA is written in.")] = "en",
@@ -58,7 +61,12 @@ def train(
 
     with _sentences(), _progress() as progress:
         plan = run.Plan(name, mode.value, precision, _languages(languages), Recipe(epochs=epochs, seed=seed))
-        given = run.parts(examples.read(data), examples.read(valid) if valid else [], plan)
+        given = run.parts(
+            examples.read(data),
+            examples.read(valid) if valid else [],
+            plan,
+            examples.texts(unlabelled) if unlabelled else (),
+        )
         manifest = run.train(given, plan, out, _folder(models), progress)
     typer.echo(f"{manifest.version} is in {out}")
     for key, value in manifest.facts.metrics.items():

@@ -81,3 +81,19 @@ def test_a_label_of_two_categories_is_refused() -> None:
 def test_one_category_is_not_enough() -> None:
     with pytest.raises(DataError, match="fewer than two"):
         data.names([data.Example("x", "l", "a")])
+
+
+def test_texts_are_read_whether_they_have_labels_or_not(file: Path, tmp_path: Path) -> None:
+    assert data.texts(file) == [row["text"] for row in ROWS]
+    bare = tmp_path / "bare.csv"
+    bare.write_text("text\nwhere is my card\n")
+    assert data.texts(bare) == ["where is my card"]
+    bare.write_text('text\n""\n')
+    with pytest.raises(DataError, match="row 1: needs a text"):
+        data.texts(bare)
+
+
+def test_what_is_not_labelled_belongs_to_the_data_too() -> None:
+    rows = [data.Example("x", "l", "l")]
+    assert data.Parts(rows, []).sha256() == data.sha256(rows, [], [], [])
+    assert data.Parts(rows, [], unlabelled=["y"]).sha256() != data.Parts(rows, []).sha256()

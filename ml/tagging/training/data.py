@@ -69,15 +69,40 @@ class Names:
 
 @dataclass(frozen=True)
 class Parts:
-    """`outside` are texts of no category: they teach to be unsure, and set the limit of the scope."""
+    """`outside` are texts of no category: they teach to be unsure, and set the limit of the scope.
+
+    `unlabelled` are texts of which nobody said what they are.
+    """
 
     train: Sequence[Example]
     valid: Sequence[Example]
     outside: Sequence[Example] = ()
     outside_valid: Sequence[Example] = ()
+    unlabelled: Sequence[str] = ()
+
+    def sha256(self) -> str:
+        """Of all that a model learns from."""
+        more = [[Example(text, "", "") for text in self.unlabelled]] if self.unlabelled else []
+        return sha256(self.train, self.valid, self.outside, self.outside_valid, *more)
 
 
 def read(file: Path) -> list[Example]:
+    return [_example(row, f"{file}, row {number}") for number, row in enumerate(_read(file), 1)]
+
+
+def texts(file: Path) -> list[str]:
+    """Of a file whose labels, if it has any, are not looked at."""
+    return [_text(row, f"{file}, row {number}") for number, row in enumerate(_read(file), 1)]
+
+
+def _text(row: Any, where: str) -> str:
+    found = row.get("text") if isinstance(row, dict) else None
+    if not isinstance(found, str) or not found:
+        raise DataError(f"{where}: needs a text, a non-empty string.")
+    return found
+
+
+def _read(file: Path) -> list[Any]:
     try:
         rows = list(_rows(file))
     except FileNotFoundError as exc:
@@ -86,7 +111,7 @@ def read(file: Path) -> list[Example]:
         raise DataError(f"{file} can't be read: {exc}. It must be JSON Lines or CSV in UTF-8.") from exc
     if not rows:
         raise DataError(f"{file} holds no examples.")
-    return [_example(row, f"{file}, row {number}") for number, row in enumerate(rows, 1)]
+    return rows
 
 
 def _rows(file: Path) -> Iterator[Any]:

@@ -20,7 +20,7 @@ from ml.tagging.clean import clean
 from ml.tagging.encoder import WEIGHTS_SHA256, Encoder
 from ml.tagging.errors import DataError, ModelUnavailableError
 from ml.tagging.head import Head
-from ml.tagging.training import card, data, export, several
+from ml.tagging.training import card, data, export, few, several
 from ml.tagging.training.data import Example, Names, Parts
 from ml.tagging.training.recipe import Recipe
 
@@ -47,7 +47,9 @@ class Plan:
         return self.recipe.seed
 
 
-def parts(examples: Sequence[Example], valid: Sequence[Example], plan: Plan) -> Parts:
+def parts(
+    examples: Sequence[Example], valid: Sequence[Example], plan: Plan, unlabelled: Sequence[str] = ()
+) -> Parts:
     """Validation examples are split off where none are given; few-shot validates out of fold instead."""
     if not valid:
         valid = [] if plan.mode == "few-shot" else data.split(examples, 0.1, plan.seed)[1]
@@ -58,6 +60,7 @@ def parts(examples: Sequence[Example], valid: Sequence[Example], plan: Plan) -> 
         [e for e in valid if not e.outside],
         [e for e in examples if e.outside],
         [e for e in valid if e.outside],
+        unlabelled,
     )
 
 
@@ -94,6 +97,11 @@ def _check(given: Parts, names: Names, plan: Plan) -> None:
         raise ModelUnavailableError(
             "A full fine-tune needs torch, which is not installed. Run: make train-deps, or use --mode head."
         )
+    if given.unlabelled and (plan.mode != "few-shot" or names.several):
+        raise DataError(
+            "Unlabelled texts help only few-shot training, with one category a text. "
+            "Add --mode few-shot, or leave out --unlabelled."
+        )
     for place, category in enumerate(names.categories):
         own = {label for label, owner in zip(names.labels, names.owner, strict=True) if owner == place}
         count = sum(not own.isdisjoint({example.label, *example.also}) for example in given.train)
@@ -117,11 +125,7 @@ def _fitted(
     if plan.mode == "few-shot":
         encoder = Encoder.load(cache)
         progress("encoding", 0.1)
-        vectors = encoder.encode([clean(example.text) for example in given.train])
-        progress("fitting", 0.5)
-        homes = {example.label: example.category for example in given.train}
-        labels = [example.label for example in given.train]
-        return head.train(vectors, labels, precision=plan.precision, seed=plan.seed, homes=homes), {}
+        return few.fitted(encoder, given, names, plan.precision, plan.seed, progress), {}
     if plan.mode == "full":
         encoder, weights, bias = _tuned(given, names, plan, made, cache, progress)
     else:
@@ -188,11 +192,13 @@ def _facts(given: Parts, plan: Plan, measured: dict[str, float]) -> Facts:
         if plan.mode == "full"
         else {"l2": L2 if plan.mode == "head" else head.L2}
     )
+    if given.unlabelled:
+        settings["unlabelled"] = len(given.unlabelled)
     return Facts(
         name=plan.name,
         mode=plan.mode,
         precision=plan.precision,
-        data_sha256=data.sha256(given.train, given.valid, given.outside, given.outside_valid),
+        data_sha256=given.sha256(),
         examples=len(given.train),
         languages=plan.languages,
         seed=plan.seed,
