@@ -41,7 +41,7 @@ def chaos(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Chaos]:
     )  # the stand-in's minute-long limits are another matter
     made = Chaos(product, random.Random(SEED), postgres, clock)
     if KILLS:
-        made.worker_kills, made.times = 40, 2
+        made.worker_kills, made.thorough = 40, True
     yield made
     for helper in made.helpers:
         helper.terminate()

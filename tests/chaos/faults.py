@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import itertools
 import json
 import os
 import random
@@ -116,8 +117,9 @@ class Chaos:
     postgres: Postgres | None = None
     clock: Clock | None = None
     worker_kills: int = 6
-    times: int = 1
-    """How often Jira and Alertmanager show each of their troubles in a round."""
+    thorough: bool = False
+    acknowledged: list[str] = field(default_factory=list)
+    """Subjects of what was sent beside the load, and taken."""
     kills: int = 0
     helpers: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
@@ -162,15 +164,42 @@ def workers_killed(chaos: Chaos) -> None:
 
 
 def web_killed_in_mid_request(chaos: Chaos) -> None:
-    def ask() -> None:
-        with suppress(httpx2.HTTPError):
-            httpx2.get(f"{chaos.product.url}/metrics", timeout=5)
+    """Ten senders are at it; which of their deliveries were acknowledged is remembered."""
+    before, over = len(chaos.acknowledged), threading.Event()
 
-    asking = threading.Thread(target=ask)
-    asking.start()
+    def send(sender: int) -> None:
+        for number in itertools.count():
+            key = f"MID-{chaos.kills}{sender}{number:04}"
+            if deliver(chaos, webhook(key, "jira:issue_updated")) == 202:
+                chaos.acknowledged.append(key)
+            if over.is_set():
+                return
+
+    sending = [threading.Thread(target=send, args=(sender,)) for sender in range(10)]
+    for thread in sending:
+        thread.start()
+    ends = time.monotonic() + 5
+    while len(chaos.acknowledged) < before + 10 and time.monotonic() < ends:
+        time.sleep(0.001)
     chaos.kill("-m bot web")
-    asking.join()
+    over.set()
+    for thread in sending:
+        thread.join()
     chaos.pause(1, 2)
+
+
+def deliver(chaos: Chaos, body: bytes) -> int:
+    """As Jira does; 0 when nobody answered."""
+    digest = hmac.new(chaos.secret("jira_webhook").encode(), body, hashlib.sha256).hexdigest()
+    headers = {
+        "X-Hub-Signature": f"sha256={digest}",
+        "X-Atlassian-Webhook-Identifier": hashlib.sha256(body).hexdigest()[:32],
+        "Content-Type": "application/json",
+    }
+    url = f"{chaos.product.url}/webhooks/jira"
+    with suppress(httpx2.HTTPError):
+        return httpx2.post(url, content=body, headers=headers, timeout=10).status_code
+    return 0
 
 
 def redis_killed_with_its_data(chaos: Chaos) -> None:
@@ -213,27 +242,35 @@ TROUBLES: tuple[dict[str, Any], ...] = (
 )
 
 
+METHODS = ("chat.postMessage", "chat.update", "response_url", "*")
+
+
 def slack_in_trouble(chaos: Chaos) -> None:
-    for method in ("chat.postMessage", "chat.update", "response_url", "*"):
-        for trouble in TROUBLES:
-            body = {"method": method, **trouble}
-            chaos.product.http.post(
-                f"{chaos.product.sandbox}/page/slack/faults", json=body
-            ).raise_for_status()
-        chaos.pause()
+    """Each trouble once, dealt to the methods in turn; thoroughly: each with each method."""
+    dealt = zip(itertools.cycle(METHODS), TROUBLES)  # the first never ends
+    for method, trouble in itertools.product(METHODS, TROUBLES) if chaos.thorough else dealt:
+        url = f"{chaos.product.sandbox}/page/slack/faults"
+        chaos.product.http.post(url, json={"method": method, **trouble}).raise_for_status()
+        chaos.pause(0.1, 0.4)
 
 
 def jira_in_trouble(chaos: Chaos) -> None:
     for trouble in TROUBLES:
         chaos.product.page(
-            "POST", "jira/faults", path_prefix="/rest/api/3/issue", times=chaos.times, **trouble
+            "POST",
+            "jira/faults",
+            path_prefix="/rest/api/3/issue",
+            times=2 if chaos.thorough else 1,
+            **trouble,
         )
         chaos.pause()
 
 
 def alertmanager_in_trouble(chaos: Chaos) -> None:
     for trouble in TROUBLES:
-        chaos.product.page("POST", "alerts/faults", path_prefix="/api/v2", times=chaos.times, **trouble)
+        chaos.product.page(
+            "POST", "alerts/faults", path_prefix="/api/v2", times=2 if chaos.thorough else 1, **trouble
+        )
         chaos.pause()
 
 
@@ -248,14 +285,7 @@ def deliveries_doubled_late_and_out_of_order(chaos: Chaos) -> None:
     batch = bodies * 3
     chaos.draw.shuffle(batch)
     for body in batch:
-        digest = hmac.new(chaos.secret("jira_webhook").encode(), body, hashlib.sha256).hexdigest()
-        headers = {
-            "X-Hub-Signature": f"sha256={digest}",
-            "X-Atlassian-Webhook-Identifier": hashlib.sha256(body).hexdigest()[:32],
-            "Content-Type": "application/json",
-        }
-        with suppress(httpx2.HTTPError):
-            httpx2.post(f"{chaos.product.url}/webhooks/jira", content=body, headers=headers, timeout=10)
+        deliver(chaos, body)
 
 
 def webhook(key: str, event: str) -> bytes:

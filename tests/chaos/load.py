@@ -6,6 +6,7 @@ import re
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -124,13 +125,16 @@ def press(product: Product) -> None:
                 product.click(user, "C0ALERTS0", message, "Silence 1h")
 
 
-def account(product: Product, load: Load, database_url: str) -> Account:
+def account(product: Product, load: Load, database_url: str, sent: Iterable[str] = ()) -> Account:
+    """`sent`: subjects of what was acknowledged beside the load."""
     made = Account()
     load.look()
     db = Database(database_url)
     try:
         _account_runs(made, db)
         _account_chain(made, db)
+        kept = {event.subject for event in Inbox(db).recent(1_000_000)}
+        made.demand(kept >= set(sent), f"acknowledged and not kept: {set(sent) - kept}")
         tagged = {run.subject for run in Inbox(db).runs(handler_prefix="autotag.", limit=100_000)}
     finally:
         db.close()

@@ -6,6 +6,7 @@ SIGNALBOX_CHAOS_SEED repeats a run, SIGNALBOX_CHAOS_KILLS says for how long.
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import subprocess
 import sys
@@ -43,12 +44,16 @@ def test_every_acknowledged_delivery_is_accounted_for(chaos: Chaos) -> None:
     wait_until(chaos.is_up, 90, "the web process")
     loads.press(chaos.product)
     loads.settle(chaos.product, load)
-    made = loads.account(chaos.product, load, chaos.database_url)
+    made = loads.account(chaos.product, load, chaos.database_url, chaos.acknowledged)
     print(
         f"\n{chaos.kills} processes killed in {rounds} rounds; {len(load.acknowledged)} commands, "
+        f"{len(chaos.acknowledged)} deliveries under way, "
         f"{load.clicks} clicks and {len(load.tickets)} tickets, {made.refused} refused at once; runs {dict(made.runs)}; dead letters {len(made.dead)}"
     )
-    print(*sorted({f"- {run.handler}: {run.error}"[:200] for run in made.dead}), sep="\n")
+    reasons = {
+        f"- {run.handler}: {re.sub(r'MID-[0-9]+', 'MID-…', run.error or '')}"[:200] for run in made.dead
+    }
+    print(*sorted(reasons), sep="\n")
     print(*made.problems, sep="\n")
     assert made.problems == []
     assert len(load.acknowledged) > 50

@@ -18,7 +18,7 @@ from tests.chaos.faults import Chaos, webhook
 from tests.conftest import wait_until
 from tests.e2e.product import Product
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(420)]
 
 
 class Sender(threading.Thread):
