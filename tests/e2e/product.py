@@ -19,7 +19,7 @@ import psutil
 from tests.conftest import free_port, wait_until
 
 ALICE, BOB, CAROL = "U0SBALICE", "U0SBBOB00", "U0SBCAROL"
-START_SECONDS = 60
+START_SECONDS = 120
 
 
 def clean_environment() -> dict[str, str]:
