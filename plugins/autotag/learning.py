@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bot.plugin import Click, Context, Refused, Tick, action, schedule
-from plugins.autotag import asking, challenger_messages, challengers, model, retraining, similar
+from plugins.autotag import (
+    asking,
+    challenger_messages,
+    challengers,
+    model,
+    model_changes,
+    retraining,
+    similar,
+)
 from plugins.autotag.challengers import Challenger
 from plugins.autotag.config import AutoTagConfig
 from plugins.autotag.decisions import DECISION, REVIEW
@@ -36,7 +44,8 @@ class LearningHandlers:
         made = challengers.get(ctx.event.id, ctx) or self._learned(tick.due_at, ctx)
         if made is None:
             return
-        if made.state == "ready" and made.low > 0 and self.config.retrain == "gate":
+        better = made.state == "ready" and made.low > 0
+        if better and self.config.retrain == "gate" and model_changes.in_advance(ctx):
             made = self._let_serve(made, POLICY, ctx)
         self._show(made, ctx)
 
@@ -81,10 +90,16 @@ class LearningHandlers:
         done = challengers.decide(made.id, "serves", by, ctx) or made
         if done.decided_by_event != ctx.event.id:
             raise _decided_already(done)
+        change = model_changes.begun(done, ctx, policy=by == POLICY)
         if model.load(self._cache(ctx)).version != done.version:
-            self._promote(done, ctx)
+            try:
+                self._promote(done, ctx)
+            except Refused as exc:
+                ctx.changes.end(change.id, "failed", outcome=str(exc))
+                raise
             after = {"against": made.against, "accuracy": made.accuracy, "before": made.before, "by": by}
             ctx.audit("tags.model_promoted", made.version, after=after)
+        ctx.changes.end(change.id, after={"champion": done.version})
         shutil.rmtree(done.folder, ignore_errors=True)  # what serves is a copy
         return done
 

@@ -241,6 +241,10 @@ def test_what_it_learned_is_offered_and_serves_when_a_person_says_so(kit: Kit, m
     assert "It serves" in told(kit)
     assert [a.action for a in kit.audit if a.action.startswith("tags.")] == ["tags.model_promoted"]
     assert not list((models / "challengers").iterdir()), "what serves is a copy"
+    [change] = kit.kernel.ledger.find(record_type="change")
+    assert (change.status, change.body["change_type"]) == ("implemented", "normal")
+    assert [word["authority"] for word in change.body["authorisation"]] == ["ULENA"]
+    assert change.body["before"] == {"champion": before}
 
 
 def test_keeping_the_present_one_changes_nothing(kit: Kit, models: Path) -> None:
@@ -266,6 +270,18 @@ def test_the_policy_lets_serve_what_is_surely_better(models: Path) -> None:
         kit.tick("retrain")
         assert "/adapted/" in Tagger.load(models).version
         assert "the policy" in told(kit)
+        [change] = kit.kernel.ledger.find(record_type="change")
+        assert (change.status, change.body["change_type"]) == ("closed", "standard")
+
+
+def test_without_the_template_the_policy_asks(models: Path) -> None:
+    before = Tagger.load(models).version
+    config = {"cache_dir": models, "retrain": "gate"}
+    with Kit(AutoTag, config=config, settings={"records": {"templates": []}}) as kit:
+        remember(kit, models)
+        kit.tick("retrain")
+        assert Tagger.load(models).version == before
+        assert "Tagging learned from your reviews" in told(kit)
 
 
 def test_where_people_agree_nothing_is_said(kit: Kit, models: Path) -> None:
