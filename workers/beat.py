@@ -6,13 +6,15 @@ Nothing is remembered over a restart, because every task here looks for itself a
 
 from __future__ import annotations
 
+import signal
 import time
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 import structlog
 from celery import schedules
-from celery.beat import ScheduleEntry, Scheduler
+from celery.beat import ScheduleEntry, Scheduler, Service
+from celery.signals import beat_init
 from redis import Redis
 from redis.exceptions import RedisError
 
@@ -33,6 +35,7 @@ class SteadyScheduler(Scheduler):  # type: ignore[misc]
         self._due_at: dict[str, float] = {}
         self._sign = Path(schedule_filename) if schedule_filename else None
         self._full = False
+        self.ends = False
         super().__init__(*args, **kwargs)
 
     def _when(self, entry: ScheduleEntry, next_time_to_run: float, mktime: Any = None) -> float:  # noqa: ARG002
@@ -45,6 +48,11 @@ class SteadyScheduler(Scheduler):  # type: ignore[misc]
             return schedules.schedstate(is_due=False, next=left)
         self._due_at[entry.name] = now + every
         return schedules.schedstate(is_due=True, next=every)
+
+    def tick(self, *args: Any, **kwargs: Any) -> float:
+        """How long to wait for the next round: not at all when there is none."""
+        interval: float = super().tick(*args, **kwargs)
+        return 0.0 if self.ends else interval
 
     def apply_async(self, entry: ScheduleEntry, *args: Any, **kwargs: Any) -> Any:
         is_full = self._is_full()
@@ -66,3 +74,20 @@ class SteadyScheduler(Scheduler):  # type: ignore[misc]
                 return cast(int, client.llen(QUEUE)) >= MOST_WAITING
         except RedisError:
             return False  # the sending itself tells
+
+
+@beat_init.connect  # type: ignore[untyped-decorator]
+def end_when_told(sender: Service, **_: Any) -> None:
+    """Celery's handler only raises SystemExit, and one in the midst of a read may be lost.
+
+    The Redis client then finds its connection closed and says so with another exception, which counts as a
+    task that could not be sent.
+    """
+
+    def end(*_: object) -> NoReturn:
+        sender.scheduler.ends = True
+        sender.stop()
+        raise SystemExit
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
