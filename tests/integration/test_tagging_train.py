@@ -64,6 +64,20 @@ def test_few_shot_learns_from_eight_examples_a_category(models: Path, tmp_path: 
     assert hits.mean() > 0.7
 
 
+def test_few_shot_learns_from_texts_without_labels_too(models: Path, tmp_path: Path) -> None:
+    rows = [e for e in data.read(TRAIN) if not e.outside]
+    few = data.few(rows, 8, 0)
+    labelled, bare = tmp_path / "few.jsonl", tmp_path / "bare.jsonl"
+    labelled.write_text("\n".join(json.dumps({"text": e.text, "label": e.label}) for e in few))
+    bare.write_text("\n".join(json.dumps({"text": e.text}) for e in rows if e not in few))
+    more = ("--unlabelled", bare, "--models", models)
+    assert tags("train", labelled, "--mode", "few-shot", "--out", tmp_path / "m", *more).exit_code == 0
+    manifest = artifact.read(tmp_path / "m")
+    assert manifest.facts.settings["unlabelled"] == len(rows) - len(few)
+    result = tags("train", labelled, "--mode", "head", "--out", tmp_path / "other", *more)
+    assert "or leave out --unlabelled" in refused(result)
+
+
 def test_seven_examples_are_too_few(models: Path, tmp_path: Path) -> None:
     file = tmp_path / "seven.jsonl"
     rows = [{"text": f"text {n}", "label": label} for n in range(7) for label in "ab"]
