@@ -31,7 +31,8 @@ def clean(text: str) -> str:
     text = _cut(text, _REPLY_HEAD)
     text = _cut(_QUOTE.sub(" ", text), _SIGNATURE)
     text = _BASE64.sub(" ", _URL.sub(" ", text))
-    text = "".join(ch if unicodedata.category(ch)[0] != "C" else " " for ch in text)
+    if not text.isprintable():  # most are; nothing printable is a control character
+        text = "".join(ch if unicodedata.category(ch)[0] != "C" else " " for ch in text)
     return _SPACE.sub(" ", text).strip()
 
 

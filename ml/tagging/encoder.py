@@ -14,6 +14,7 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -89,13 +90,11 @@ class Encoder:
         return int(1.1 * total / (rounds * self._threads))
 
     def _run(self, tokens: Sequence[Tokens]) -> Vectors:
-        length = max(len(ids) for ids in tokens)
-        ids = np.zeros((len(tokens), length), np.int64)
-        mask = np.zeros((len(tokens), length), np.int32)
-        for row, text in enumerate(tokens):
-            ids[row, : len(text)] = text
-            mask[row, : len(text)] = 1
-        [vectors] = self._session.run(["embedding"], {"input_ids": ids, "mask": mask})
+        lengths = np.array([len(ids) for ids in tokens])
+        mask = np.arange(lengths.max()) < lengths[:, None]
+        ids = np.zeros(mask.shape, np.int64)
+        ids[mask] = np.fromiter(chain.from_iterable(tokens), np.int64, lengths.sum())
+        [vectors] = self._session.run(["embedding"], {"input_ids": ids, "mask": mask.astype(np.int32)})
         return np.asarray(vectors, np.float32)
 
 
