@@ -74,6 +74,7 @@ def test_few_shot_learns_from_texts_without_labels_too(models: Path, tmp_path: P
     assert tags("train", labelled, "--mode", "few-shot", "--out", tmp_path / "m", *more).exit_code == 0
     manifest = artifact.read(tmp_path / "m")
     assert manifest.facts.settings["unlabelled"] == len(rows) - len(few)
+    assert f"beside {len(rows) - len(few)} unlabelled texts" in (tmp_path / "m" / artifact.CARD).read_text()
     result = tags("train", labelled, "--mode", "head", "--out", tmp_path / "other", *more)
     assert "or leave out --unlabelled" in refused(result)
 
