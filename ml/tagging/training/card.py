@@ -9,14 +9,15 @@ from ml.tagging.head import Head
 def write(facts: Facts, head: Head) -> str:
     measured = [f"| {name} | {value:.4f} |" for name, value in facts.metrics.items()]
     bands = [f"| {name} | {b.apply_at:.3f} | {b.suggest_at:.3f} |" for name, b in head.bands.items()]
-    beside = f" beside {more} unlabelled texts" if (more := facts.settings.get("unlabelled")) else ""
+    more = facts.settings.get("unlabelled")
+    examples = f"{facts.examples} examples" + (f" beside {more} unlabelled texts" if more else "")
     scope = "not judged" if head.scope_at is None else f"energy below {head.scope_at:.3f}"
     lines = [
         f"# {facts.name}",
         "",
         f"Tags support texts with one of {len(head.categories)} categories ({len(head.labels)} fine labels).",
         "",
-        f"- Training: `{facts.mode}`, {facts.examples} examples{beside}, seed {facts.seed}, made {facts.created}",
+        f"- Training: `{facts.mode}`, {examples}, seed {facts.seed}, made {facts.created}",
         f"- Data (SHA-256): `{facts.data_sha256}`",
         f"- Base encoder: all-MiniLM-L6-v2, weights `{facts.base}`",
         f"- Languages: {', '.join(facts.languages)}; texts in others are left to people",
