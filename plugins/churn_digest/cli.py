@@ -165,10 +165,11 @@ def list_models() -> None:
     table = Table(
         Column("model", no_wrap=True, min_width=27),
         Column("role", min_width=10),
-        "trained",
-        "AUC",
-        "log-loss",
-        "examples",
+        Column("trained", no_wrap=True),
+        Column("AUC", no_wrap=True),
+        Column("log-loss", no_wrap=True),
+        Column("rows", no_wrap=True),
+        box=None,
     )
     for place, manifest in found:
         role = roles.get(place.name, "")
@@ -198,6 +199,9 @@ def promote(
         place = registry.home(folder) / model if model else registry.challenger(folder)
         if place is None or not place.is_dir():
             raise ConfigError(f"There is no model {model!r} that waits; `signalbox models list` shows all.")
+        if _serves(folder, place):
+            typer.echo(f"{place.resolve().name} serves already.")
+            return
         lacks = _lacks(settings, place.resolve().name)
         if lacks and not force:
             raise WorseModelError(f"{lacks} To let it serve all the same: --force --why '…'.")
@@ -215,6 +219,16 @@ def rollback() -> None:
         _note(settings, "churn.model_rolled_back", place)
         _alias(settings)
     typer.echo(f"{place.name} serves again.")
+
+
+def _serves(folder: Path, place: Path) -> bool:
+    from ml.churn import registry  # noqa: PLC0415
+    from ml.churn.errors import ModelUnavailableError  # noqa: PLC0415
+
+    try:
+        return registry.champion(folder) == place.resolve()
+    except ModelUnavailableError:
+        return False
 
 
 def _lacks(settings: Settings, name: str) -> str:

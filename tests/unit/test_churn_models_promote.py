@@ -46,6 +46,13 @@ def test_after_its_cycles_it_serves(folder: Path) -> None:
     assert registry.promotions(folder)[-1]["why"] == "passed the gate"
 
 
+def test_what_serves_already_is_not_promoted_again(folder: Path) -> None:
+    old = churn_models.champion(folder)
+    done = promote(old.name)
+    assert (done.exit_code, f"{old.name} serves already." in done.output) == (0, True)
+    assert len(registry.promotions(folder)) == 1
+
+
 def test_what_the_gate_refused_or_never_saw_waits(folder: Path) -> None:
     old = churn_models.champion(folder)
     new = churn_models.model(folder, "churn-new")
