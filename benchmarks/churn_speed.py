@@ -177,7 +177,9 @@ def _require_equal(folder: Path, found: Any) -> None:
 def _peak() -> int:
     """Of this process and, where there is one, of the JVM that it started (bytes)."""
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return own + sum(_peak_of(child.pid) for child in psutil.Process().children(recursive=True) if "java" in child.name())
+    return own + sum(
+        _peak_of(child.pid) for child in psutil.Process().children(recursive=True) if "java" in child.name()
+    )
 
 
 def _peak_of(pid: int) -> int:
