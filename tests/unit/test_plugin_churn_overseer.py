@@ -95,7 +95,11 @@ def test_a_job_that_failed_is_told_once_with_its_last_words(kit: Kit, started: l
     assert "signalbox churn score" in told.text
 
 
-@pytest.mark.parametrize(("pid", "born"), [(2**22 + 1, 0.0), (os.getpid(), 1.0)])
+@pytest.mark.parametrize(
+    ("pid", "born"),
+    [(2**22 + 1, 0.0), (os.getpid(), 1.0)],
+    ids=["no such process", "another under its number"],
+)
 def test_a_job_that_vanished_is_told(
     kit: Kit, monkeypatch: pytest.MonkeyPatch, pid: int, born: float
 ) -> None:
