@@ -16,7 +16,7 @@ run: $(VENV)/.run ## Install what is needed and start everything (ARGS="--port 9
 
 test: $(VENV)/.dev ## Install what is needed, check style, types and imports, run every test
 	$(MAKE) --no-print-directory check
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
 chaos: $(VENV)/.dev ## Kill and break things until 1,000 processes died; nothing may be lost or doubled
 	SIGNALBOX_CHAOS_KILLS=$${KILLS:-1000} $(BIN)/python -m pytest -s tests/chaos $(ARGS)

