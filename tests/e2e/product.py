@@ -62,7 +62,7 @@ class Product:
 
     def cli(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run `signalbox …` as somebody on the same machine would."""
-        env = clean_environment() | self.env | {"SIGNALBOX_DATA_DIR": str(self.data), "COLUMNS": "200"}
+        env = clean_environment() | self.env | {"SIGNALBOX_DATA_DIR": str(self.data), "COLUMNS": "400"}
         argv = [sys.executable, "-m", "bot", *arguments]
         return subprocess.run(argv, env=env, capture_output=True, text=True, timeout=60, check=False)
 

@@ -107,9 +107,10 @@ def _is_well(argv: list[str], folder: Path, healthy: Callable[[], object]) -> No
 
 
 def _start(argv: list[str], env: dict[str, str], folder: Path) -> subprocess.Popen[bytes]:
-    path = {"PATH": os.environ["PATH"]}  # noqa: TID251  # about the test run
+    # As in the image, where the programs that come with Python packages are found by name.
+    programs = f"{Path(sys.executable).parent}:{os.environ['PATH']}"  # noqa: TID251  # about the test run
     with (folder / "log").open("ab") as log:
-        return subprocess.Popen(argv, env=path | env, stdout=log, stderr=log, cwd=folder)
+        return subprocess.Popen(argv, env={"PATH": programs} | env, stdout=log, stderr=log, cwd=folder)
 
 
 def _runs(process: subprocess.Popen[bytes]) -> bool:
