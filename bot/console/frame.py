@@ -106,7 +106,7 @@ def error_page(
     request: Request, status: int, title: str, detail: str, headers: Mapping[str, str]
 ) -> Response:
     """It names nothing that a stranger may not know, so it asks for no session."""
-    shown = {"title": title, "detail": detail}
+    shown = {"title": title, "why": detail}
     return _TEMPLATES.TemplateResponse(request, "error.html", shown, status_code=status, headers=headers)
 
 

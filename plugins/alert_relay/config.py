@@ -6,9 +6,9 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from bot.core.zones import Zone
 from bot.plugin import PluginConfig
 from plugins.alert_relay.mitigation.declarations import Mitigation, MitigationPolicy, Rules, in_turn, unique
-from plugins.alert_relay.routing.conditions import Zone
 from plugins.alert_relay.routing.maintenance import Maintenance
 from plugins.alert_relay.routing.quiet import QuietHours
 from plugins.alert_relay.routing.routes import OnCall, Route

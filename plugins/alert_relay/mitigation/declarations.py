@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
-from bot.core.zones import is_time_zone
+from bot.core.zones import Zone
 from plugins.alert_relay.mitigation import templates
 
 Comparator = Literal["<", "<=", ">", ">=", "==", "!="]
@@ -27,19 +27,12 @@ def _pattern(text: str) -> str:
     return text
 
 
-def _zone(name: str) -> str:
-    if not is_time_zone(name):
-        raise ValueError(f"{name!r} is not an IANA time zone. Example: 'Europe/Berlin'")
-    return name
-
-
 def _template(value: Any) -> Any:
     templates.check(value)
     return value
 
 
 Pattern = Annotated[str, AfterValidator(_pattern)]
-Zone = Annotated[str, AfterValidator(_zone)]
 Template = Annotated[str, AfterValidator(_template)]
 Permission = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)+$")]
 

@@ -6,8 +6,6 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from bot.core.zones import is_time_zone
-
 
 def _pattern(text: str) -> str:
     try:
@@ -15,15 +13,6 @@ def _pattern(text: str) -> str:
     except re.error as exc:
         raise ValueError(f"{text!r} is not a regular expression: {exc}. Example: 'payments|billing'") from exc
     return text
-
-
-def _zone(name: str) -> str:
-    if not is_time_zone(name):
-        raise ValueError(f"{name!r} is not an IANA time zone. Example: 'Europe/Berlin'")
-    return name
-
-
-Zone = Annotated[str, AfterValidator(_zone)]
 
 
 class Conditions(BaseModel):

@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 from croniter import croniter
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
-from plugins.alert_relay.routing.conditions import Conditions, Zone
+from bot.core.zones import Zone
+from plugins.alert_relay.routing.conditions import Conditions
 
 
 class Maintenance(Conditions):
