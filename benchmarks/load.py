@@ -65,10 +65,13 @@ class Level:
 def run(progress: Progress, *, quick: bool = False) -> Section:
     burst = 600 if quick else 6_000
     minutes = 0.25 if quick else float(os.environ.get(_NOTE_MINUTES, MINUTES))  # noqa: TID251  # no setting of the product
-    grown = {count: _capacity(progress, count, burst) for count in WORKERS}
-    capacity = grown[2]
+    grown = {count: _burst(progress, count, burst) for count in WORKERS}
+    capacity = _capacity(progress, grown[2], 10.0 if quick else 60.0)
     limit = str(round(capacity * BACKLOG_SECONDS))
-    levels = [_level(progress, share, capacity, minutes * 60 / len(SHARES), limit) for share in SHARES]
+    levels = []
+    for share in SHARES:
+        progress(f"{share:.0%} of capacity, {capacity * share:,.0f}/s for {minutes * 60 / len(SHARES):.0f} s")
+        levels.append(_level(share, capacity, minutes * 60 / len(SHARES), limit))
     return Section(
         "load",
         "Sustained mixed traffic at 50, 90 and 120 % of capacity",
@@ -82,9 +85,11 @@ def run(progress: Progress, *, quick: bool = False) -> Section:
                 "sandbox share the machine."
             ),
             (
-                f"Capacity: webhooks a second from a burst of {burst:,} to the last recorded step. Beside them a "
-                f"person's command every {SECONDS_BETWEEN_COMMANDS:g} s, whose time runs to the answer on the page, "
-                f"and a ticket every {SECONDS_BETWEEN_TICKETS:g} s, which is tagged, told in Slack and labelled in Jira."
+                "Capacity: webhooks a second to a recorded step while more come than can be done, people and "
+                f"tickets beside them. In the last rows: a burst of {burst:,}, worked off while nothing comes. A "
+                f"person's command comes every {SECONDS_BETWEEN_COMMANDS:g} s, its time runs to the answer on the "
+                f"page; and a ticket every {SECONDS_BETWEEN_TICKETS:g} s, which is tagged, told in Slack and labelled "
+                "in Jira."
             ),
             (
                 f"`limits.backlog` is {limit} here, what is worked off in {BACKLOG_SECONDS} s (the default is "
@@ -122,7 +127,11 @@ def fifths(seen: Sequence[float], digits: int = 0) -> str:
 
 def _growth(grown: dict[int, float]) -> Iterator[tuple[object, ...]]:
     for count, capacity in grown.items():
-        yield (f"webhooks/s with {count} worker processes", f"{capacity:,.0f}", *[""] * (len(SHARES) - 1))
+        yield (
+            f"webhooks/s of a burst with {count} worker processes",
+            f"{capacity:,.0f}",
+            *[""] * (len(SHARES) - 1),
+        )
 
 
 def _aims(levels: Sequence[Level], capacity: float) -> tuple[Aim, ...]:
@@ -158,8 +167,14 @@ def _product(**settings: str) -> Iterator[tuple[Product, Database]]:
                 db.close()
 
 
-def _capacity(progress: Progress, workers: int, count: int) -> float:
-    progress(f"capacity with {workers} worker processes")
+def _capacity(progress: Progress, burst: float, seconds: float) -> float:
+    """Webhooks worked off a second beside people, tickets and the taking in of more than can be done."""
+    progress(f"capacity, {burst:,.0f}/s for {seconds:.0f} s")
+    return _level(1.0, burst, seconds, str(round(burst * BACKLOG_SECONDS))).finished
+
+
+def _burst(progress: Progress, workers: int, count: int) -> float:
+    progress(f"a burst with {workers} worker processes")
     with _product(SIGNALBOX_WORKERS__IO=str(workers)) as (product, db), Generator() as generator:
         generator.load(product.port, deliveries.generic(count), CONNECTIONS)
         wait_until(lambda: done(db) == count, "the end of the burst", 300)
@@ -169,9 +184,8 @@ def _capacity(progress: Progress, workers: int, count: int) -> float:
     return count / float((ended - began).total_seconds())
 
 
-def _level(progress: Progress, share: float, capacity: float, seconds: float, limit: str) -> Level:
+def _level(share: float, capacity: float, seconds: float, limit: str) -> Level:
     rate = capacity * share
-    progress(f"{share:.0%} of capacity, {rate:,.0f}/s for {seconds:.0f} s")
     with _product(SIGNALBOX_LIMITS__BACKLOG=limit) as (product, db), Generator() as generator:
         requests = deliveries.generic(round(rate * seconds))
         seen = Sampled()
