@@ -16,6 +16,7 @@ from bot import queue
 from bot.core.database import Database
 from bot.core.errors import SignalboxError
 from bot.core.kernel import Kernel, build_kernel
+from bot.core.logs import MASK, passwords_in
 from bot.core.ports import Health
 from bot.core.settings import Settings
 from bot.core.settings_loader import LoadedSettings
@@ -45,9 +46,16 @@ class Check:
 def setting_rows(loaded: LoadedSettings) -> list[SettingRow]:
     """Every setting; secrets only as "set" or "not set"."""
     return [
-        SettingRow(name, shown, loaded.origins.get(name, "default"))
+        SettingRow(name, shown, _origin(name, loaded.origins))
         for name, shown in _shown(loaded.settings.model_dump())
     ]
+
+
+def _origin(name: str, origins: Mapping[str, str]) -> str:
+    """Its own, or that of the list which it stands in."""
+    while name and name not in origins:
+        name = name.rpartition(".")[0]
+    return origins.get(name, "default")
 
 
 def _shown(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
@@ -57,6 +65,8 @@ def _shown(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, st
             yield from _shown(value.model_dump(), f"{dotted}.")
         elif isinstance(value, Mapping) and value:
             yield from _shown(value, f"{dotted}.")
+        elif isinstance(value, tuple | list) and any(isinstance(one, Mapping) for one in value):
+            yield from _shown({str(number): one for number, one in enumerate(value)}, f"{dotted}.")
         else:
             yield dotted, masked(name, value)
 
@@ -67,15 +77,18 @@ def masked(name: str, value: object) -> str:
         return "set" if value else "not set"
     if value is None or value in ("", {}, ()):
         return "not set"
-    text = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    text = ", ".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
     return _without_password(text) if "://" in text else text
 
 
 def _without_password(url: str) -> str:
     try:
-        return make_url(url).render_as_string(hide_password=True)
+        shown = make_url(url).render_as_string(hide_password=True)
     except (ArgumentError, ValueError):
         return "set, but not a URL that can be read"
+    for password in passwords_in(shown):  # among the parameters
+        shown = shown.replace(password, MASK)
+    return shown
 
 
 def checks(settings: Settings) -> Iterator[Check]:

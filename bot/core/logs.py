@@ -10,18 +10,21 @@ import re
 import sys
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import unquote
 
 import structlog
 from structlog.typing import EventDict, Processor
 
 from bot.core.settings import Settings
+from bot.core.texts import printable
 
 _SECRET_KEY = re.compile(r"token|secret|password|authorization|cookie|api_key|signature", re.IGNORECASE)
 # People's addresses come along in tickets, and in the errors that quote them.
-_ADDRESS = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+# Each run of signs is looked at once, without going back or starting anew: a stranger's line may be long.
+_ADDRESS = re.compile(r"(?<![\w.+-])[\w.+-]++@[\w-]++(?:\.[\w-]++)+")
 # Those of other workspaces come while the process runs, so that nobody could name them when it started.
 _SLACK_TOKEN = re.compile(r"\bx(?:ox[a-z](?:\.xox[a-z])?|app)-[\w-]+")
-_PASSWORD = re.compile(r"://[^/@:]*:([^/@]+)@")
+_PASSWORD = re.compile(r"://[^/@:]*:([^/@]+)@|[?&](?:ssl)?password=([^&#\s]+)")
 _SHORTEST_SECRET = 6
 _OURS = {"exception", "timestamp", "level"}
 MASK = "***"
@@ -76,11 +79,7 @@ def configure_logs(settings: Settings, secrets: Iterable[str] = ()) -> None:
 
 def _one_line(_logger: Any, _method: str, event: EventDict) -> EventDict:
     """On a terminal a text from outside must neither begin a line of its own nor steer the terminal."""
-    return {k: v if k in _OURS or not isinstance(v, str) else _tamed(v) for k, v in event.items()}
-
-
-def _tamed(text: str) -> str:
-    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    return {k: v if k in _OURS or not isinstance(v, str) else printable(v) for k, v in event.items()}
 
 
 def _mask(secrets: frozenset[str]) -> Processor:
@@ -101,6 +100,12 @@ def _mask(secrets: frozenset[str]) -> Processor:
     return process
 
 
+def passwords_in(address: str) -> set[str]:
+    """Where user and host stand, or among the parameters; as it is written, and as it is meant."""
+    written = {password for found in _PASSWORD.findall(address) for password in found if password}
+    return written | {unquote(password) for password in written}
+
+
 def known_secrets(settings: Settings) -> list[str]:
     """Every secret among the settings, passwords within addresses too, to be masked in logs."""
     found: list[str] = []
@@ -109,7 +114,7 @@ def known_secrets(settings: Settings) -> list[str]:
         if hasattr(value, "get_secret_value"):
             found.append(value.get_secret_value())
         elif isinstance(value, str) and "://" in value:
-            found.extend(_PASSWORD.findall(value))
+            found.extend(passwords_in(value))
         elif isinstance(value, dict):
             for inner in value.values():
                 collect(inner)

@@ -83,7 +83,7 @@ class Webhooks:
     async def _accept(self, request: Request, source_name: str, name: str) -> Receipt | None:
         source = self._sources.get(source_name)
         if source is None:
-            raise BadDelivery(f"There is no webhook source {source_name!r}.", status=404)
+            raise BadDelivery(f"There is no webhook source {source_name[:80]!r}.", status=404)
         headers: dict[str, str] = dict(request.headers)
         body = await read_limited(headers, request.stream(), source.max_body)
         delivery = Delivery(source_name, body, headers, name)

@@ -61,7 +61,7 @@ def _generic(settings: Settings) -> Verify:
     def verify(delivery: Delivery, now: datetime) -> None:  # noqa: ARG001
         source = settings.generic.get(delivery.name)
         if source is None:
-            raise BadDelivery(f"No [generic.{delivery.name}] is configured.", status=404)
+            raise BadDelivery(f"No [generic.{delivery.name[:80]}] is configured.", status=404)
         secret = signatures.secret_of(source.secret, f"generic.{delivery.name}.secret")
         signatures.hmac_sha256(delivery, secret, source.header)
 

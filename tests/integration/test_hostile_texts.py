@@ -57,6 +57,17 @@ def test_the_trail_and_what_plugins_remember_take_it(db: Database, text: str) ->
     assert Documents(db, "p").get(text[:255]) is not None
 
 
+def test_what_is_no_number_becomes_nothing(db: Database) -> None:
+    """1e999 is JSON, and infinite for Python; PostgreSQL takes neither that nor NaN."""
+    odd = {"a": float("inf"), "b": [float("nan"), 1.5], "c": {"d": -float("inf")}}
+    Documents(db, "p").put("k", odd)
+    Audit(db).record("U1", "a", "s", after=odd)
+    found = Documents(db, "p").get("k")
+    assert found is not None
+    assert found.data == {"a": None, "b": [None, 1.5], "c": {"d": None}} == Audit(db).rows()[0].after
+    assert Audit(db).verify().ok
+
+
 def test_long_keys_stay_different() -> None:
     one, two = "k" * 400 + "1", "k" * 400 + "2"
     assert storable_key(one) != storable_key(two)

@@ -194,6 +194,20 @@ def test_a_slack_token_that_nobody_knew_of_is_masked_in_logs(token: str) -> None
     assert "team T1" in written
 
 
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    "text", ["a" * 2_000_000 + " @", "a@" * 500_000, "a@" + "b." * 500_000, "@" * 1_000_000]
+)
+def test_a_log_line_of_any_length_is_masked_at_once(text: str) -> None:
+    """Anybody can have the path of an address logged. Looked at from each sign anew, this would take hours."""
+    assert "delivery.refused" in logged(text, "json")
+
+
+def test_addresses_are_masked_in_logs() -> None:
+    written = logged("to <ann.b+c@ex-ample.co.uk>, ben@example.com: x@y", "json")
+    assert "to <***>, ***: x@y" in written
+
+
 def logged(text: str, log_format: str) -> str:
     root, before = logging.getLogger(), logging.getLogger().handlers[:]
     configure_logs(Settings(log_format=log_format))  # type: ignore[arg-type]

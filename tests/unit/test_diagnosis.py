@@ -21,6 +21,8 @@ def test_no_secret_is_shown_and_every_origin_is(tmp_path: Path) -> None:
     file.write_text(
         f'redis_url = "redis://:{CANARY}@r:6379/0"\n[plugins.shop]\napi_key = "{CANARY}"\nchannel = "#a"\n'
         f'[generic.shop]\nsecret = "{CANARY}"\n[api_tokens]\nread = "{CANARY}"\n'
+        f'[churn]\nsource = "postgresql://h/db?user=u&password={CANARY}"\n'
+        f'[[mitigations]]\nname = "restart"\nbody = {{ api_token = "{CANARY}", unit = "web" }}\n'
     )
     env = {"SLACK_BOT_TOKEN": CANARY, "DATABASE_URL": f"postgresql+psycopg://u:{CANARY}@h/db"}
     rows = {row.name: row for row in diagnosis.setting_rows(load_settings(file, env))}
@@ -31,6 +33,10 @@ def test_no_secret_is_shown_and_every_origin_is(tmp_path: Path) -> None:
     assert rows["plugins.shop.channel"].value == "#a"
     assert rows["plugins.shop.channel"].origin == str(file)
     assert rows["database_url"].value == "postgresql+psycopg://u:***@h/db"
+    assert rows["churn.source"].value == "postgresql://h/db?password=***&user=u"
+    assert rows["mitigations.0.body.api_token"].value == "set"
+    assert rows["mitigations.0.body.unit"].value == "web"
+    assert rows["mitigations.0.body.unit"].origin == str(file)
     assert rows["web.port"].origin == "default"
 
 

@@ -77,12 +77,19 @@ def test_an_object_is_read() -> None:
         pytest.param(b"\xff\xfe\x00", id="no UTF-8"),
         pytest.param(b'{"a":' * 100_000 + b"1" + b"}" * 100_000, id="deep"),
         pytest.param(b'{"a":' + b"9" * 10_000 + b"}", id="a number too long to read"),
+        pytest.param(b'{"a": NaN}', id="no number"),
+        pytest.param('{"a": "\\u0000"}'.encode("utf-16"), id="UTF-16, whose escapes nobody would find"),
+        pytest.param(b'{"a": "\xff"}', id="a byte of no character"),
     ],
 )
 def test_anything_else_is_malformed(body: bytes) -> None:
     with pytest.raises(BadDelivery) as caught:
         json_object(body)
     assert caught.value.status == 400
+
+
+def test_a_byte_order_mark_is_passed_over() -> None:
+    assert json_object(b'\xef\xbb\xbf{"a": 1}') == {"a": 1}
 
 
 @given(st.binary(max_size=300))
