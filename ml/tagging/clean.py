@@ -13,12 +13,13 @@ _JIRA = re.compile(r"\{(?:code|noformat|quote|color|panel)(?::[^}]{0,200})?\}|^h
 _JIRA_LINK = re.compile(r"\[([^\]|\n]{1,200})\|[^\]\n]{1,500}\]")
 _URL = re.compile(r"https?://\S+")
 _BASE64 = re.compile(r"[A-Za-z0-9+/=]{80,}")
-_QUOTE = re.compile(r"^\s*>.*$", re.MULTILINE)
+# Blanks of one line, `[^\S\n]`: with `\s` each of thousands of empty lines would be looked at from each.
+_QUOTE = re.compile(r"^[^\S\n]*>.*$", re.MULTILINE)
 _REPLY_HEAD = re.compile(
-    r"^\s*(?:On .{1,200} wrote:|-{2,}\s*Original Message\s*-{2,}|From: .{1,200})\s*$", re.MULTILINE
+    r"^[^\S\n]*(?:On .{1,200} wrote:|-{2,}\s*Original Message\s*-{2,}|From: .{1,200})[^\S\n]*$", re.MULTILINE
 )
 _SIGNATURE = re.compile(
-    r"^(?:-- ?|Best regards|Kind regards|Regards|Sent from my .{1,40}),?\s*$", re.MULTILINE
+    r"^(?:-- ?|Best regards|Kind regards|Regards|Sent from my .{1,40}),?[^\S\n]*$", re.MULTILINE
 )
 _SPACE = re.compile(r"\s+")
 

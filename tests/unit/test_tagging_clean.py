@@ -53,3 +53,11 @@ def test_any_text_becomes_one_clean_line_for_good(text: str) -> None:
 )
 def test_words(text: str, expected: bool) -> None:
     assert has_words(text) is expected
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("line", ["\n", " \n", "--\n"])
+def test_empty_lines_cost_no_more_than_others(line: str) -> None:
+    """Looked at from each line anew, these would take minutes."""
+    for _ in range(40):
+        clean("a" + line * (MAX_CHARACTERS // len(line)) + "b")
