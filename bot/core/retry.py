@@ -23,4 +23,5 @@ def next_attempt(error: Transient, attempt: int, now: datetime, draw: random.Ran
     delay = draw.uniform(0, ceiling)
     if error.retry_after is not None:
         delay = error.retry_after + draw.uniform(0, max(0.1, error.retry_after * 0.1))
-    return now + min(timedelta(seconds=delay), LONGEST_WAIT - timedelta(minutes=1))
+    longest = (LONGEST_WAIT - timedelta(minutes=1)).total_seconds()
+    return now + timedelta(seconds=min(delay, longest))  # in this order: no span of time holds every number

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import EntryPoint
+from typing import Any
 
 import pytest
 
@@ -12,7 +14,7 @@ from bot.core.declare import Plugin, PluginConfig, action, command, on, schedule
 from bot.core.errors import ConfigError, Refused, Transient
 from bot.core.permissions import Permissions
 from bot.core.registry import Registry, load_plugins
-from bot.core.retry import CAP_SECONDS, next_attempt
+from bot.core.retry import CAP_SECONDS, LONGEST_WAIT, next_attempt
 from bot.core.settings import Role, Settings
 
 pytestmark = pytest.mark.unit
@@ -120,6 +122,48 @@ def test_one_bad_plugin_stops_nobody_else() -> None:
     assert "names no installed plugin" in report["autotagg"][1]
 
 
+class Silent(Plugin):
+    """Says nothing of the plugin API, as one from before it was said."""
+
+    name = "silent"
+
+
+class Newer(Plugin):
+    name = "newer"
+    api = 2
+
+
+@dataclass
+class Installed:
+    """As much of an entry point as loading asks for."""
+
+    plugin: type[Plugin]
+    dist: None = None
+
+    @property
+    def name(self) -> str:
+        return self.plugin.name
+
+    @property
+    def value(self) -> str:
+        return f"there:{self.plugin.__name__}"
+
+    def load(self) -> type[Plugin]:
+        return self.plugin
+
+
+@pytest.mark.parametrize(("here", "refused", "loaded"), [(1, Newer, Silent), (2, Silent, Newer)])
+def test_a_plugin_made_for_another_version_of_the_api_is_refused_and_the_others_load(
+    monkeypatch: pytest.MonkeyPatch, here: int, refused: type[Plugin], loaded: type[Plugin]
+) -> None:
+    monkeypatch.setattr("bot.core.registry.API_VERSION", here)
+    found: Any = [Installed(Silent), Installed(Newer)]
+    report = {status.name: status for status in load_plugins(Settings(), found).report}
+    assert report[loaded.name].status == "loaded"
+    assert report[refused.name].status == "refused"
+    assert f"made for plugin API {refused.api}, this Signalbox has {here}" in report[refused.name].detail
+
+
 ROLES = {
     "admin": Role(members=("U1",), permissions=("*",)),
     "oncall": Role(members=("@oncall",), permissions=("alerts.*", "mitigation.run")),
@@ -155,6 +199,12 @@ def test_backoff_is_spread_over_the_whole_span_and_capped() -> None:
     waits = [(next_attempt(Transient("x"), 30, NOW, draw) - NOW).total_seconds() for _ in range(500)]
     assert 0 <= min(waits) < CAP_SECONDS * 0.05
     assert CAP_SECONDS * 0.95 < max(waits) <= CAP_SECONDS
+
+
+@pytest.mark.parametrize("asked", [1e9, 1e20, float("inf")])
+def test_a_retry_after_of_centuries_is_asked_again_soon(asked: float) -> None:
+    wait = next_attempt(Transient("x", retry_after=asked), 1, NOW, random.Random(1)) - NOW
+    assert timedelta(minutes=10) < wait <= LONGEST_WAIT
 
 
 def test_retry_after_is_a_floor() -> None:
