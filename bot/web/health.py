@@ -19,6 +19,7 @@ from bot.core.ports import Health
 from bot.core.registry import PluginStatus
 from bot.web.churn import Churn
 from bot.web.errors import described
+from bot.web.looks import SharedLook
 from bot.web.nlp import Nlp
 
 OLDEST_PENDING_LIMIT = 60.0
@@ -31,15 +32,16 @@ log = structlog.get_logger()
 
 def health_router(kernel: Kernel, nlp: Nlp, churn: Churn) -> APIRouter:
     router = APIRouter(tags=["health"], responses=DOWN)
+    system_now = SharedLook(lambda: _system(kernel))
     of_a_plugin = described(404)
 
     @router.get("/api/health", summary="Can this node take deliveries, and are they being worked on?")
     def health() -> JSONResponse:
-        return _answer(_system(kernel))
+        return _answer(system_now())
 
     @router.get("/api/system/health", summary="The same, with every installed plugin.")
     def system() -> JSONResponse:
-        return _answer(_system(kernel) | _plugins(kernel))
+        return _answer(system_now() | _plugins(kernel))
 
     @router.get(
         "/api/nlp/health",

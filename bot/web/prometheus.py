@@ -10,12 +10,14 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from bot.core import metrics
 from bot.core.errors import Transient
 from bot.core.kernel import Kernel
+from bot.web.looks import SharedLook
 
 log = structlog.get_logger()
 
 
 def metrics_router(kernel: Kernel) -> APIRouter:
     router = APIRouter(tags=["health"])
+    now = SharedLook(lambda: _told(kernel))
 
     @router.get(
         "/metrics",
@@ -24,10 +26,14 @@ def metrics_router(kernel: Kernel) -> APIRouter:
         responses={200: {"content": {CONTENT_TYPE_LATEST.partition(";")[0]: {"schema": {"type": "string"}}}}},
     )
     def prometheus() -> Response:
-        _measure(kernel)
-        return Response(generate_latest(metrics.node_registry()), media_type=CONTENT_TYPE_LATEST)
+        return Response(now(), media_type=CONTENT_TYPE_LATEST)
 
     return router
+
+
+def _told(kernel: Kernel) -> bytes:
+    _measure(kernel)
+    return generate_latest(metrics.node_registry())
 
 
 def _measure(kernel: Kernel) -> None:
