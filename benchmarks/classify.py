@@ -34,7 +34,7 @@ THREADS = 2
 RATE = 200.0
 CONNECTIONS = 32
 MIB = 2**20
-TOKEN = "benchmark-token"
+TOKEN = "token-of-the-benchmark"
 
 
 def run(progress: Progress, *, quick: bool = False) -> Section:

@@ -21,6 +21,10 @@ _NO_SUCH_TABLE = "42P01"
 _MIGRATION_LOCK, _MIGRATION_PAUSE = 7_445_668, 0.2
 
 
+class DatabaseRefused(Transient):
+    """It is away, locked or full. Its words name places and people that a stranger need not know."""
+
+
 class Storage(Protocol):
     """What stores are made on: a database, or one transaction of it."""
 
@@ -163,9 +167,9 @@ def _translated(engine: Engine) -> Iterator[None]:
         raise _refused(engine, exc) from exc
 
 
-def _refused(engine: Engine, exc: DBAPIError) -> Transient:
+def _refused(engine: Engine, exc: DBAPIError) -> DatabaseRefused:
     where = engine.url.render_as_string(hide_password=True)
-    return Transient(f"The database {where} refused ({exc.orig}); it is tried again.")
+    return DatabaseRefused(f"The database {where} refused ({exc.orig}); it is tried again.")
 
 
 def _engine(url: str) -> Engine:

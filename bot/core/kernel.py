@@ -38,6 +38,7 @@ from bot.core.tokens import Tokens
 from bot.core.trace import Trace, trace
 
 GROUP = "signalbox.integrations"
+_SHORTEST_KEY = 32
 Enqueue = Callable[[Sequence[DueRun]], None]
 
 
@@ -172,7 +173,7 @@ def build_kernel(settings: Settings, *, enqueue: Enqueue = lambda _: None) -> Ke
 
 def declared_kernel(settings: Settings) -> Kernel:
     """A kernel for what only asks what is installed and set up: it stores nothing and needs no secret."""
-    key = settings.secret_key or SecretStr("not used: no button is made")
+    key = settings.secret_key or SecretStr("not used: no button is made here, and nobody signs in")
     return Kernel(
         settings.model_copy(update={"secret_key": key}),
         Database("sqlite://"),
@@ -196,10 +197,12 @@ def _load(entry: EntryPoint) -> Callable[[Services], Integration]:
 
 
 def _secret_key(settings: Settings) -> bytes:
-    if settings.secret_key is None:
+    """Whoever could guess it would forge sessions of the console."""
+    key = settings.secret_key.get_secret_value() if settings.secret_key else ""
+    if len(key) < _SHORTEST_KEY:
         raise ConfigError(
-            "SIGNALBOX_SECRET_KEY is not set. Expected: at least 32 random characters, the same on every "
-            'node, e.g. the output of: python -c "import secrets; print(secrets.token_hex(32))". '
-            "`signalbox up` makes one by itself."
+            f"SIGNALBOX_SECRET_KEY is {'too short' if key else 'not set'}. Expected: at least "
+            f"{_SHORTEST_KEY} random characters, the same on every node, e.g. the output of: "
+            'python -c "import secrets; print(secrets.token_hex(32))". `signalbox up` makes one by itself.'
         )
-    return settings.secret_key.get_secret_value().encode()
+    return key.encode()

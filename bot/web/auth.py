@@ -14,6 +14,7 @@ from bot.core.tokens import PREFIX, Scope, Tokens
 from bot.web.limits import STATE, ApiLimits
 
 _RANK: dict[str, int] = {"read": 0, "write": 1, "admin": 2}
+SHORTEST = 16
 _bearer = HTTPBearer(auto_error=False, description="A token of `signalbox tokens create` or of api_tokens.")
 
 
@@ -31,6 +32,13 @@ class Auth:
                 f"api_tokens has no scope {', '.join(sorted(unknown))}. Expected: read, write or admin, "
                 'for example [api_tokens] read = "…".'
             )
+        for scope, token in settings.api_tokens.items():
+            if 0 < len(token.get_secret_value()) < SHORTEST:
+                raise ConfigError(
+                    f"api_tokens.{scope} is shorter than {SHORTEST} characters, so that it could be guessed. "
+                    "Expected: a random one, e.g. the output of: "
+                    'python -c "import secrets; print(secrets.token_urlsafe(32))".'
+                )
         self._given = [
             (token.get_secret_value().encode(), scope)
             for scope, token in settings.api_tokens.items()

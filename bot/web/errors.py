@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from bot.console.frame import SignInNeeded, error_page, sign_in_page
+from bot.core.database import DatabaseRefused
 from bot.core.errors import Permanent, Refused, SignalboxError, Transient
 
 log = structlog.get_logger()
@@ -73,6 +74,10 @@ async def _sign_in(request: Request, exc: Exception) -> Response:
 
 
 async def _ours(request: Request, exc: Exception) -> Response:
+    if isinstance(exc, DatabaseRefused):
+        log.error("request.not_served", path=request.url.path, error=str(exc))
+        detail = "The database refuses; the log says why. Try again in 5 s."
+        return _told(request, 503, "Try again", detail, **{"Retry-After": "5"})
     if isinstance(exc, Transient):
         return _told(request, 503, "Try again", str(exc), **{"Retry-After": "5"})
     if isinstance(exc, Refused):

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from fastapi import APIRouter
 from pydantic import BaseModel
-from sqlalchemy import update
+from sqlalchemy import make_url, update
 from structlog.testing import capture_logs
 from web_kit import ADMIN, READ, WRITE, Listener, Web, alert_body, bearer, jira_body, jira_headers, web
 
@@ -89,6 +89,23 @@ def test_without_configured_tokens_nobody_gets_in(tmp_path: Path) -> None:
 
 
 def test_a_scope_that_does_not_exist_stops_the_start(tmp_path: Path) -> None:
+def test_a_token_that_could_be_guessed_stops_the_start(tmp_path: Path) -> None:
+    with (
+        pytest.raises(ConfigError, match=r"api_tokens\.write is shorter than 16"),
+        web(f"sqlite:///{tmp_path / 'w.db'}", api_tokens={"write": "changeme"}),
+    ):
+        pass
+
+
+def test_a_key_that_could_be_guessed_stops_the_start(tmp_path: Path) -> None:
+    for key, what in (("", "not set"), ("k" * 31, "too short")):
+        with (
+            pytest.raises(ConfigError, match=f"SIGNALBOX_SECRET_KEY is {what}"),
+            web(f"sqlite:///{tmp_path / 'w.db'}", secret_key=key),
+        ):
+            pass
+
+
     with (
         pytest.raises(ConfigError, match="reed"),
         web(f"sqlite:///{tmp_path / 'w.db'}", api_tokens={"reed": "x"}),
@@ -175,6 +192,24 @@ def test_a_node_without_a_database_is_503_and_keeps_the_reason_in_the_log(
 
 
 def test_without_redis_a_node_still_takes_deliveries_and_says_what_waits(tmp_path: Path) -> None:
+@pytest.mark.parametrize("token", [READ, "sbx_" + "0" * 32 + "_guess"])
+def test_where_the_database_is_only_the_log_says(tmp_path: Path, token: str) -> None:
+    """Who guesses a token is asked for it in the database, too."""
+    with web(f"sqlite:///{tmp_path / 'w.db'}") as running:
+        running.kernel.db.engine.url = make_url("postgresql://signalbox@db.internal/main")
+        with running.kernel.db.write() as tx:
+            for table in ("runs", "api_tokens"):
+                tx.exec_driver_sql(f"ALTER TABLE {table} RENAME TO gone_{table}")
+        with capture_logs() as logs:
+            answer = running.http.get("/api/inbox", headers=bearer(token))
+    is_problem(answer, 503, "the log says why")
+    assert answer.headers["Retry-After"] == "5"
+    assert "db.internal" not in answer.text
+    assert "gone_" not in answer.text
+    assert "no such table" not in answer.text
+    assert "db.internal" in str(logs)
+
+
     with web(f"sqlite:///{tmp_path / 'w.db'}", redis_url="redis://127.0.0.1:1/0") as running:
         answer = running.http.get("/api/health")
         assert accepted(running)

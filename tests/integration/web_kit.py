@@ -25,7 +25,7 @@ from bot.queue import CeleryQueue
 from bot.web.app import build_web
 from integrations import alertmanager, generic, jira, slack
 
-READ, WRITE, ADMIN = "read-token", "write-token", "admin-token"
+READ, WRITE, ADMIN = "read-token-of-the-tests", "write-token-of-the-tests", "admin-token-of-the-tests"
 SETTINGS: dict[str, Any] = {
     "secret_key": "k" * 32,
     "api_tokens": {"read": READ, "write": WRITE, "admin": ADMIN},
