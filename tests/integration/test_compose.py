@@ -27,7 +27,7 @@ SECRETS = {
     "SIGNALBOX_SECRET_KEY": "k" * 40,
     "GRAFANA_PASSWORD": "unused",
 }
-OURS = ("web", "nlp", "worker-interactive", "worker-io", "worker-model", "worker-spark", "scheduler")
+OURS = ("web", "nlp", "churn", "worker-interactive", "worker-io", "worker-model", "worker-spark", "scheduler")
 
 
 def _services() -> dict[str, Any]:
@@ -129,7 +129,7 @@ def stores(postgres_server: str, redis_url: str) -> Iterator[dict[str, str]]:
 @pytest.mark.parametrize("name", OURS)
 def test_the_very_command_starts_and_is_healthy(name: str, stores: dict[str, str], tmp_path: Path) -> None:
     service = _services()[name]
-    ports = {"8000": str(free_port()), "8002": str(free_port()), "9100": str(free_port())}
+    ports = {inside: str(free_port()) for inside in ("8000", "8002", "8003", "9100")}
     env = _environment(service, stores, ports, tmp_path)
     argv = [part.replace("/data", str(tmp_path)) for part in service["command"]]
     argv[0] = _tool(argv[0])
@@ -153,11 +153,8 @@ def _environment(
     """The file's own environment; what names another container or a port points at this machine."""
     env = {key: ports.get(str(value), str(value)) for key, value in service["environment"].items()}
     here = {"PATH": os.environ["PATH"], "SIGNALBOX_DATA_DIR": str(data)}  # noqa: TID251  # about the test run
-    if "SIGNALBOX_WEB__HOST" in env:
-        here["SIGNALBOX_WEB__HOST"] = "127.0.0.1"
-    if "SIGNALBOX_NLP__HOST" in env:
-        here["SIGNALBOX_NLP__HOST"] = "127.0.0.1"
-    return env | stores | here
+    hosts = {key: "127.0.0.1" for key in env if key.endswith("__HOST")}
+    return env | stores | here | hosts
 
 
 def _is_healthy(

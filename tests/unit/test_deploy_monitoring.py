@@ -12,6 +12,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+import yaml
 
 from bot.core import metrics
 from plugins.anomaly_watch import figures
@@ -129,3 +130,73 @@ def test_each_alert_of_ours_has_a_runbook() -> None:
     asked = re.findall(r"runbook_url: docs/runbooks.md#(\w+)", rules)
     assert len(asked) == rules.count("- alert: ") - rules.count("- alert: Watchdog")
     assert {f"## {name}".lower() for name in asked} <= {line.lower() for line in pages.splitlines()}
+
+
+# -- Grafana, which no package here brings: what it is given ---------------------------------------------------------
+
+FILLED_IN = {"$__rate_interval": "5m", "$__range": "1h", "$__interval": "1m"}
+
+
+def _filled_in(expression: str) -> str:
+    """As Grafana asks it: with values for its variables."""
+    for name, value in FILLED_IN.items():
+        expression = expression.replace(name, value)
+    return re.sub(r"\$\{?\w+(:\w+)?\}?", "x", expression)
+
+
+@pytest.mark.skipif(PROMTOOL is None, reason="promtool is not installed (Debian: prometheus).")
+def test_every_query_of_a_dashboard_is_one_for_prometheus(tmp_path: Path) -> None:
+    asked = [t["expr"] for d in dashboards() for panel in d["panels"] for t in panel["targets"]]
+    rules = [{"record": f"asked:{n}", "expr": _filled_in(each)} for n, each in enumerate(asked)]
+    file = tmp_path / "rules.yml"
+    file.write_text(json.dumps({"groups": [{"name": "dashboards", "rules": rules}]}))  # JSON is YAML
+    done = subprocess.run(
+        [str(PROMTOOL), "check", "rules", str(file)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_query_uses_only_variables_that_its_dashboard_has() -> None:
+    for dashboard in dashboards():
+        own = {variable["name"] for variable in dashboard["templating"]["list"]}
+        asked = {
+            name
+            for panel in dashboard["panels"]
+            for target in panel["targets"]
+            for name in re.findall(r"\$\{?(\w+)", target["expr"])
+        }
+        assert asked <= own | {name.removeprefix("$") for name in FILLED_IN}, dashboard["title"]
+
+
+def test_grafana_finds_the_dashboards_and_the_database_that_compose_gives_it() -> None:
+    services = yaml.safe_load((DEPLOY.parent / "docker-compose.yml").read_text())["services"]
+    mounts = dict(volume.split(":")[:2][::-1] for volume in services["grafana"]["volumes"])
+    provisioning = DEPLOY / "grafana" / "provisioning"
+    assert mounts["/etc/grafana/provisioning"] == "./deploy/grafana/provisioning"
+    [file] = (provisioning / "dashboards").glob("*.y*ml")
+    [provider] = yaml.safe_load(file.read_text())["providers"]
+    assert mounts[provider["options"]["path"]] == "./deploy/grafana/dashboards"
+    [file] = (provisioning / "datasources").glob("*.y*ml")
+    [source] = yaml.safe_load(file.read_text())["datasources"]
+    assert (source["type"], source["uid"], source["url"]) == (
+        "prometheus",
+        "prometheus",
+        "http://prometheus:9090",
+    )
+    assert ":9090/" in " ".join(services["prometheus"]["healthcheck"]["test"])
+
+
+def test_prometheus_reaches_every_process_that_compose_gives_figures() -> None:
+    services = yaml.safe_load((DEPLOY.parent / "docker-compose.yml").read_text())["services"]
+    config = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())
+    jobs = {job["job_name"]: job for job in config["scrape_configs"]}
+    [found] = jobs["signalbox-workers"]["dns_sd_configs"]
+    workers = {name for name, service in services.items() if "worker" in service.get("command", ())}
+    assert set(found["names"]) == workers
+    for name in workers:
+        environment = services[name]["environment"]
+        assert environment["SIGNALBOX_WORKERS__METRICS_PORT"] == str(found["port"])
+        reached = environment["SIGNALBOX_WEB__HOST"] == "0.0.0.0"  # noqa: S104  # the container's
+        assert reached, "else nobody but the container itself reads them"
+    [web] = jobs["signalbox"]["static_configs"]
+    assert web["targets"] == ["web:8000"]
