@@ -28,6 +28,7 @@ from bot.web.doors import Doors
 from bot.web.health import health_router
 from bot.web.limits import ApiLimits, RateLimitHeaders
 from bot.web.nlp import Nlp, nlp_router
+from bot.web.openapi import add_openapi_page
 from bot.web.prometheus import metrics_router
 from bot.web.security_headers import SecurityHeaders
 from bot.webhooks.backlog import Backlog
@@ -66,7 +67,8 @@ def build_web(kernel: Kernel, queue: CeleryQueue) -> FastAPI:
             queue.close()
             kernel.close()
 
-    app = FastAPI(title="Signalbox", version=VERSION, lifespan=lifespan, redoc_url=None)
+    app = FastAPI(title="Signalbox", version=VERSION, lifespan=lifespan, docs_url=None, redoc_url=None)
+    add_openapi_page(app)
     doors = [*front.routes(), *webhooks.routes()]
     app.router.routes.extend(doors)
     auth = Auth(kernel.settings, kernel.tokens, ApiLimits(kernel.settings.limits, kernel.settings.redis_url))

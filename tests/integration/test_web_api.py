@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -88,7 +89,6 @@ def test_without_configured_tokens_nobody_gets_in(tmp_path: Path) -> None:
         is_problem(running.http.get("/api/inbox", headers=bearer("")), 401)
 
 
-def test_a_scope_that_does_not_exist_stops_the_start(tmp_path: Path) -> None:
 def test_a_token_that_could_be_guessed_stops_the_start(tmp_path: Path) -> None:
     with (
         pytest.raises(ConfigError, match=r"api_tokens\.write is shorter than 16"),
@@ -106,6 +106,7 @@ def test_a_key_that_could_be_guessed_stops_the_start(tmp_path: Path) -> None:
             pass
 
 
+def test_a_scope_that_does_not_exist_stops_the_start(tmp_path: Path) -> None:
     with (
         pytest.raises(ConfigError, match="reed"),
         web(f"sqlite:///{tmp_path / 'w.db'}", api_tokens={"reed": "x"}),
@@ -191,7 +192,6 @@ def test_a_node_without_a_database_is_503_and_keeps_the_reason_in_the_log(
     assert "db.internal" in str(logs)
 
 
-def test_without_redis_a_node_still_takes_deliveries_and_says_what_waits(tmp_path: Path) -> None:
 @pytest.mark.parametrize("token", [READ, "sbx_" + "0" * 32 + "_guess"])
 def test_where_the_database_is_only_the_log_says(tmp_path: Path, token: str) -> None:
     """Who guesses a token is asked for it in the database, too."""
@@ -210,6 +210,7 @@ def test_where_the_database_is_only_the_log_says(tmp_path: Path, token: str) -> 
     assert "db.internal" in str(logs)
 
 
+def test_without_redis_a_node_still_takes_deliveries_and_says_what_waits(tmp_path: Path) -> None:
     with web(f"sqlite:///{tmp_path / 'w.db'}", redis_url="redis://127.0.0.1:1/0") as running:
         answer = running.http.get("/api/health")
         assert accepted(running)
@@ -288,7 +289,19 @@ def test_every_answer_has_the_security_headers(site: Web, path: str) -> None:
 
 
 def test_pages_of_ours_need_no_script(site: Web) -> None:
-    assert "default-src 'self'" in site.http.get("/").headers["content-security-policy"]
+    for path in ("/", "/docs", "/docs/", "/docsx"):
+        policy = site.http.get(path, follow_redirects=False).headers["content-security-policy"]
+        assert policy.startswith("default-src 'self'; ")
+        assert "script-src" not in policy
+
+
+def test_the_openapi_page_asks_nobody_else(site: Web) -> None:
+    page = site.http.get("/docs").text
+    files = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert len(files) >= 4
+    assert all(file.startswith("/") and site.http.get(file).status_code == 200 for file in files)
+    assert "://" not in page
+    assert re.findall(r"<script[^>]*>(?!</script>)", page) == []
 
 
 def test_the_openapi_document_names_the_public_paths(site: Web) -> None:
