@@ -11,6 +11,7 @@ import typer
 from bot.cli.local import load_local
 
 if TYPE_CHECKING:
+    from bot.backup.manifest import Manifest
     from bot.backup.service import Backups
 
 Archive = Annotated[str, typer.Argument(help="A file, the name of an archive, or s3:NAME.")]
@@ -53,11 +54,41 @@ def restore(archive: Archive) -> None:
     """Bring an archive back into an empty data directory and an empty database."""
     backups = _backups()
     with tempfile.TemporaryDirectory() as scratch:
-        manifest = backups.restore(_find(backups, archive, Path(scratch)))
+        found = _find(backups, archive, Path(scratch))
+        manifest = backups.restore(found)
+        change = _recorded(found, manifest)
     print(
         f"Restored what was made at {manifest.created_at:%Y-%m-%d %H:%M} UTC by version {manifest.version}. "
-        "Bring SIGNALBOX_SECRET_KEY and the other secrets from where you keep them, then start the product."
+        "Bring SIGNALBOX_SECRET_KEY and the other secrets from where you keep them, then start the product.\n"
+        f"It is an emergency change; say how it went: signalbox records review {change}"
     )
+
+
+def _recorded(archive: Path, manifest: Manifest) -> str:
+    """The restored database knows that it was restored, by whom and from what; the id of its change."""
+    from bot.backup.archive import file_digest  # noqa: PLC0415
+    from bot.cli import changes  # noqa: PLC0415
+    from bot.core.service_models import ConfigurationItem  # noqa: PLC0415
+
+    made = f"{manifest.created_at:%Y-%m-%d %H:%M} UTC"
+    with changes.desk(load_local().settings, "backups") as desk:
+        change = desk.changes.propose(
+            "emergency",
+            f"Restore the backup of {made}",
+            key=f"restore/{archive.name}/{desk.audit.head().hash}",
+            reason="`signalbox backup restore` was called.",
+            plan="Bring database, models and MLflow's store back into an empty place.",
+            backout_plan="Nothing was overwritten: empty data directory and database, restore another.",
+            items=[
+                ConfigurationItem(
+                    type="dataset", name=archive.name, version=manifest.version, digest=file_digest(archive)
+                )
+            ],
+            after={"data_until": made},
+        )
+        desk.changes.begin(change.id)
+        desk.changes.end(change.id)
+    return change.id
 
 
 def prune() -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bot.cli.cells import cell
 from bot.cli.local import load_local
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def list_plugins() -> None:
     registry = load_plugins(load_local().settings)
     table = Table("name", "status", "version", "detail")
     for status in registry.report:
-        table.add_row(status.name, status.status, status.version, status.detail)
+        table.add_row(cell(status.name), status.status, status.version, cell(status.detail))
     Console().print(table)
     if any(status.status == "refused" for status in registry.report):
         raise typer.Exit(1)
@@ -44,15 +45,22 @@ def disable(
     why: Annotated[str, typer.Option(help="Told to whoever calls it meanwhile.")] = "",
 ) -> None:
     """Switch a plugin off, without a restart: people are told, its events wait."""
-    print(f"{_switches(name).turn_off(name, _me(), why).words}. Its events wait until it is enabled.")
+    off = _switches(name).turn_off(name, _me(), why)
+    print(f"{off.words}. Its events wait until it is enabled.\n{_review(off.change)}")
 
 
 def enable(
     name: Annotated[str, typer.Argument(help="As `signalbox plugins list` names it.")],
+    why: Annotated[str, typer.Option(help="Kept with the change.")] = "",
 ) -> None:
     """Switch a plugin on again; what waited is worked on within a minute."""
-    was_off = _switches(name).turn_on(name, _me())
-    print(f"{name} is on again; what waited is worked on within a minute." if was_off else f"{name} is on.")
+    change = _switches(name).turn_on(name, _me(), why)
+    again = f"{name} is on again; what waited is worked on within a minute.\n{_review(change)}"
+    print(again if change else f"{name} is on.")
+
+
+def _review(change: str) -> str:
+    return f"It is an emergency change; say how it went: signalbox records review {change}"
 
 
 def _switches(name: str) -> Switches:

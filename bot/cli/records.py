@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import getpass
 import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
@@ -11,9 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bot.cli.local import load_local
+from bot.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from bot.core.kernel import Kernel
+    from bot.core.service_ledger import StoredRecord
 
 _TYPES = ("change", "incident", "event", "service_request")
 _MANY = 100_000
@@ -22,6 +23,7 @@ _MANY = 100_000
 def register(app: typer.Typer) -> None:
     group = typer.Typer(no_args_is_help=True, help="Changes, incidents, events and service requests.")
     group.command("list")(list_records)
+    group.command("show")(show)
     group.command("export")(export)
     group.command("report")(report)
     group.command("review")(review)
@@ -32,24 +34,47 @@ def list_records(
     record_type: Annotated[str, typer.Option("--type", help=f"{', '.join(_TYPES)}; empty: all.")] = "",
     status: Annotated[str, typer.Option(help="Only those that stand at this status.")] = "",
     event: Annotated[str, typer.Option(help="Only those of one event, by its id.")] = "",
+    about: Annotated[
+        str, typer.Option(help="Only those of one thing: a model's version, a digest, words of the title.")
+    ] = "",
     limit: Annotated[int, typer.Option(help="How many.")] = 50,
 ) -> None:
     """List records as they stand, newest first."""
     from rich.console import Console  # noqa: PLC0415  # see the package's docstring
-    from rich.table import Table  # noqa: PLC0415
+    from rich.table import Column, Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
     if record_type not in {"", *_TYPES}:
         raise typer.BadParameter(f"--type is one of {', '.join(_TYPES)}.")
-    table = Table("opened (UTC)", "id", "type", "status", "by", "title")
-    found = _kernel().ledger.find(
-        record_type=record_type or None, status=status or None, event_id=event or None, limit=limit
+    table = Table(
+        "opened (UTC)", Column("id", no_wrap=True, min_width=32), "type", "status", "by", "title", box=None
     )
-    for record in found:
+    found = _kernel().ledger.find(
+        record_type=record_type or None, status=status or None, event_id=event or None,
+        limit=_MANY if about else limit,
+    )  # fmt: skip
+    for record in [record for record in found if not about or _is_about(record, about)][:limit]:
         title = Text(str(record.body["title"]))
         opened = f"{record.opened_at:%Y-%m-%d %H:%M}"
         table.add_row(opened, record.id, record.type, record.status, record.plugin, title)
     Console().print(table)
+
+
+def _is_about(record: StoredRecord, about: str) -> bool:
+    """Whether its title says so, or one of its items is named so, has that version, or a digest begun so."""
+    return about.lower() in record.body["title"].lower() or any(
+        about in {item["name"], item["version"]} or item["digest"].startswith(about)
+        for item in record.body["items"]
+    )
+
+
+def show(record: Annotated[str, typer.Argument(help="Id of a record.")]) -> None:
+    """Print a record as it stands: what, why, who authorised it, with what it was about, the way back."""
+    found = _kernel().ledger.get(record)
+    if found is None:
+        raise ConfigError(f"There is no record {record!r}. `signalbox records list` shows them.")
+    head = {"id": found.id, "type": found.type, "plugin": found.plugin, "event": found.event_id}
+    print(json.dumps({**head, **found.body}, indent=2, ensure_ascii=False))
 
 
 def export() -> None:
@@ -75,6 +100,7 @@ def review(
     lessons: Annotated[str, typer.Option(help="What is done otherwise next time.")] = "",
 ) -> None:
     """Say how a change went; it closes the change."""
+    from bot.cli.changes import me  # noqa: PLC0415
     from bot.core.service_desk import Changes  # noqa: PLC0415
     from bot.core.service_ledger import Circumstances  # noqa: PLC0415
     from bot.core.service_models import RecordActor  # noqa: PLC0415
@@ -82,8 +108,7 @@ def review(
     kernel = _kernel()
     found = kernel.ledger.get(change)
     plugin = found.plugin if found else ""
-    actor = RecordActor(type="user", id=f"cli:{getpass.getuser()}", via="cli")
-    desk = Changes(kernel.ledger, Circumstances(plugin, actor, None), (), kernel.clock)
+    desk = Changes(kernel.ledger, Circumstances(plugin, RecordActor.of(me()), None), (), kernel.clock)
     reviewed = desk.review(change, successful=not failed, lessons=lessons)
     print(f"{reviewed.title}: {reviewed.status}.")
 

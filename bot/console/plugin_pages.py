@@ -83,7 +83,7 @@ def _add_list(router: APIRouter, console: Console) -> None:
             raise HTTPException(404, f"There is no plugin {name!r} here.")
         by = f"console:{session.user}"
         if to == "on":
-            kernel.switches.turn_on(name, by)
+            kernel.switches.turn_on(name, by, why.strip())
         else:
             kernel.switches.turn_off(name, by, why.strip())
         return RedirectResponse("/plugins", 303)

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from bot.core.kernel import Kernel
 
 T = TypeVar("T")
+COMMAND_LINE = "cli"
+"""Source of the event that a command of `signalbox` makes up: whoever typed it is its actor."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ class Context:
     def _circumstances(self) -> Circumstances:
         asked = self._asked()
         if asked:
-            actor = RecordActor(type="user", id=asked, via="slack")
+            actor = RecordActor.of(asked)
         elif self.handler.declaration.trigger == "schedule":
             actor = RecordActor(type="scheduler", id=f"plugin:{self.handler.plugin}", via="cron")
         else:
@@ -127,7 +129,8 @@ class Context:
 
     def _asked(self) -> str:
         """The person whose command, click, form or shortcut this run handles; empty when it is nobody's."""
-        return self.event.actor if self.handler.declaration.trigger in BY_PEOPLE else ""
+        asked = self.handler.declaration.trigger in BY_PEOPLE or self.event.source == COMMAND_LINE
+        return self.event.actor if asked else ""
 
     def now(self) -> datetime:
         return self._kernel.clock()

@@ -73,7 +73,7 @@ class Kernel:
         self.tokens = Tokens(db, self.audit, clock)
         self.backups = BackupState(db, self.ledger, clock)
         self.pauses = Pauses(db, clock)
-        self.switches = Switches(db, self.audit, clock)
+        self.switches = Switches(db, self.audit, self.ledger, clock)
         self.overrides = Overrides(db, self.audit, registry, plugin_variables(), clock)
         self.messages = StoredMessages(db, clock)
         key = _secret_key(settings)

@@ -5,11 +5,12 @@ Every call may be repeated: what is done already is returned as it stands.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Literal, TypeVar
 
-from bot.core.errors import Permanent, Refused
+from bot.core.errors import Permanent, Refused, SignalboxError
 from bot.core.service_ledger import Circumstances, ServiceLedger, StoredRecord
 from bot.core.service_models import (
     MODELS,
@@ -178,6 +179,17 @@ class Changes:
         if status == "implemented" and change.change_type == "standard":
             return self.review(change_id, successful=True, by=f"template {change.template}")
         return ended
+
+    @contextmanager
+    def carrying_out(self, change_id: str, *, after: Any = None) -> Iterator[Change]:
+        """The step that changes something: begun before it, ended after it; as failed where it raises."""
+        change = self.begin(change_id)
+        try:
+            yield change
+        except SignalboxError as exc:
+            self.end(change_id, "failed", outcome=str(exc)[:500])
+            raise
+        self.end(change_id, after=after)
 
     def review(self, change_id: str, *, successful: bool, lessons: str = "", by: str = "") -> Change:
         """The post-implementation review; it closes the change."""

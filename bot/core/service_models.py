@@ -25,7 +25,7 @@ RequestStatus = Literal["requested", "fulfilled", "rejected"]
 EventClass = Literal["informational", "warning", "exception"]
 Level = Literal["low", "medium", "high"]
 ActorType = Literal["user", "service", "scheduler"]
-Via = Literal["slack", "api", "cron", "cli"]
+Via = Literal["slack", "api", "cron", "cli", "console"]
 
 # From each status, where a record may go. "" is where it comes into being.
 TRANSITIONS: Mapping[str, Mapping[str, frozenset[str]]] = {
@@ -79,6 +79,12 @@ class RecordActor(_Model):
     type: ActorType
     id: str
     via: Via
+
+    @classmethod
+    def of(cls, person: str) -> RecordActor:
+        """A person as the audit trail names them: `cli:ann`, `console:U1`, else a Slack id."""
+        door = person.partition(":")[0]
+        return cls(type="user", id=person, via=door if door in {"cli", "console"} else "slack")
 
 
 class ConfigurationItem(_Model):

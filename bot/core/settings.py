@@ -324,6 +324,7 @@ class RecordSettings(_Section):
             "settings-within-limits",
             "threshold-within-limits",
             "message-template",
+            "configuration-file",
         ),
         description="Standard changes that are authorised in advance; all others need a person's word.",
     )

@@ -1,7 +1,8 @@
 """Plugins that somebody has switched off, as every process sees them within seconds; no restart is needed.
 
 While one is off, people who call it are told who switched it off; what the clock would start is left out; all
-other events wait, and are worked on when it is on again.
+other events wait, and are worked on when it is on again. Whoever switches, and wherever: it is an emergency
+change, recorded here, to be reviewed afterwards.
 """
 
 from __future__ import annotations
@@ -16,8 +17,11 @@ from sqlalchemy import delete
 from bot.core.audit import Audit
 from bot.core.database import Database
 from bot.core.errors import Refused, Throttled
-from bot.core.events import Click, Command, Payload, Shortcut, Submission, utc_now
-from bot.core.memory import Documents
+from bot.core.events import Click, Command, Payload, Shortcut, Submission, new_id, utc_now
+from bot.core.memory import Document, Documents
+from bot.core.service_desk import Changes
+from bot.core.service_ledger import Circumstances, ServiceLedger
+from bot.core.service_models import Change, ConfigurationItem, RecordActor
 from bot.core.tables import documents
 
 ALWAYS_ON = "core"
@@ -33,6 +37,8 @@ class Off:
     by: str
     since: datetime
     why: str
+    change: str = ""
+    """Id of its change record."""
 
     @property
     def words(self) -> str:
@@ -43,9 +49,12 @@ class Off:
 
 
 class Switches:
-    def __init__(self, db: Database, audit: Audit, clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(
+        self, db: Database, audit: Audit, ledger: ServiceLedger, clock: Callable[[], datetime] = utc_now
+    ) -> None:
         self._db = db
         self._audit = audit
+        self._ledger = ledger
         self._clock = clock
         self._documents = Documents(db, _OWNER, clock)
         self._known: dict[str, Off] = {}
@@ -55,28 +64,55 @@ class Switches:
         if plugin == ALWAYS_ON:
             raise Refused(f"{plugin} switches the others on again, so it stays on.")
 
-    def turn_off(self, plugin: str, by: str, why: str = "") -> Off:
-        """Raises Refused for the plugin that switches the others on again."""
+    def turn_off(self, plugin: str, by: str, why: str = "", event_id: str | None = None) -> Off:
+        """Raises Refused for the plugin that switches the others on again.
+
+        Asked for once more by the same event, it is the same change.
+        """
         self.require_switchable(plugin)
-        self._documents.put(plugin, {"by": by, "why": why[:300]})
-        self._audit.record(by, "plugin.off", plugin, after={"why": why[:300]})
+        changes = self._changes(by, event_id)
+        change = self._proposed(changes, plugin, on=False, why=why[:300], event_id=event_id)
+        with changes.carrying_out(change.id):
+            self._documents.put(plugin, {"by": by, "why": why[:300], "change": change.id})
+            self._audit.record(by, "plugin.off", plugin, after={"why": why[:300]})
         self._until = 0.0
         return self.all()[plugin]
 
-    def turn_on(self, plugin: str, by: str) -> bool:
-        """Whether it was off."""
-        with self._db.write() as tx:
-            query = delete(documents).where(documents.c.plugin == _OWNER, documents.c.key == plugin)
-            was_off = tx.execute(query).rowcount > 0
-        if was_off:
+    def turn_on(self, plugin: str, by: str, why: str = "", event_id: str | None = None) -> str:
+        """The id of the change; empty when it was on."""
+        if self._documents.get(plugin) is None:
+            return ""
+        changes = self._changes(by, event_id)
+        change = self._proposed(changes, plugin, on=True, why=why[:300], event_id=event_id)
+        with changes.carrying_out(change.id):
+            with self._db.write() as tx:
+                tx.execute(delete(documents).where(documents.c.plugin == _OWNER, documents.c.key == plugin))
             self._audit.record(by, "plugin.on", plugin)
         self._until = 0.0
-        return was_off
+        return change.id
+
+    def _changes(self, by: str, event_id: str | None) -> Changes:
+        circumstances = Circumstances(ALWAYS_ON, RecordActor.of(by), event_id)
+        return Changes(self._ledger, circumstances, (), self._clock)
+
+    def _proposed(self, changes: Changes, plugin: str, *, on: bool, why: str, event_id: str | None) -> Change:
+        word, back = ("on", "disable") if on else ("off", "enable")
+        return changes.propose(
+            "emergency",
+            f"Switch the plugin {plugin} {word}",
+            key=f"switch/{event_id or new_id()}",
+            reason=why or "No reason was given.",
+            plan=f"Switch {plugin} {word}; every process obeys within seconds.",
+            backout_plan=f"`/signalbox plugins {back} {plugin}` or `signalbox plugins {back} {plugin}`",
+            items=[ConfigurationItem(type="config", name=f"plugin {plugin}")],
+            before={"on": not on},
+            after={"on": on},
+        )
 
     def all(self) -> dict[str, Off]:
         if time.monotonic() >= self._until:
             found = self._documents.having("")
-            self._known = {d.key: Off(d.key, d.data["by"], d.updated_at, d.data["why"]) for d in found}
+            self._known = {d.key: _off(d) for d in found}
             self._until = time.monotonic() + _KNOWN_SECONDS
         return self._known
 
@@ -93,3 +129,8 @@ class Switches:
 
     def is_off(self, plugin: str) -> bool:
         return plugin in self.all()
+
+
+def _off(found: Document) -> Off:
+    data = found.data
+    return Off(found.key, data["by"], found.updated_at, data["why"], data.get("change", ""))

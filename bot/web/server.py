@@ -9,6 +9,7 @@ from typing import Any
 import uvicorn
 
 from bot.core import metrics
+from bot.core.configuration import note_start
 from bot.core.errors import ConfigError
 from bot.core.kernel import build_kernel
 from bot.core.logs import configure_logs, known_secrets
@@ -40,6 +41,7 @@ def serve(settings: Settings) -> None:
     queue = CeleryQueue(settings.redis_url)
     kernel = build_kernel(settings, enqueue=queue.enqueue)
     kernel.db.migrate()
+    note_start(kernel)
     metrics.BUILD_INFO.labels(VERSION).set(1)
     app = build_web(kernel, queue)
     _spare_the_collector()

@@ -51,12 +51,12 @@ def promote(folder: Path, model: Path, *, by: str = "", why: str = "") -> Path:
     return place
 
 
-def rollback(folder: Path, *, by: str = "") -> Path:
+def rollback(folder: Path, *, by: str = "", why: str = "rollback") -> Path:
     """Let the model serve again that served before; a second rollback undoes the first."""
     place = _target(home(folder) / BEFORE)
     if place is None:
         raise ModelUnavailableError("No model served before this one, so there is nothing to go back to.")
-    return promote(folder, place, by=by, why="rollback")
+    return promote(folder, place, by=by, why=why)
 
 
 def champion(folder: Path) -> Path:

@@ -140,6 +140,11 @@ def read(folder: Path) -> Manifest:
     return manifest
 
 
+def digest(folder: Path) -> str:
+    """The manifest's checksum: through the checksums in it, the model's own."""
+    return sha256(folder / MANIFEST)
+
+
 def _verify(folder: Path, name: str, expected: str) -> None:
     if Path(name).name != name:
         raise ModelTamperedError(

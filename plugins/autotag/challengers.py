@@ -19,6 +19,7 @@ class Challenger(BaseModel):
     `accuracy` and `before` are shares of right best guesses of the challenger and of the model that serves,
     on tickets that neither had seen; `low` and `high` the 95 % interval of their difference. `dropped`: it
     was trained because the model that serves got worse. `detail` says who decided, or why there is nothing.
+    `digest` is the manifest's checksum, `data` that of the examples.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -30,6 +31,8 @@ class Challenger(BaseModel):
     learned: int
     version: str = ""
     folder: str = ""
+    digest: str = ""
+    data: str = ""
     state: State = "none"
     accuracy: float = 0.0
     before: float = 0.0

@@ -158,7 +158,7 @@ class LearningHandlers:
     def _trained(
         self, made: Challenger, found: Sequence[Outcome], tagger: model.Tagger, ctx: Context
     ) -> Challenger:
-        from ml.tagging import DataError  # noqa: PLC0415  # workers only
+        from ml.tagging import DataError, artifact  # noqa: PLC0415  # workers only
         from ml.tagging.training import adapt  # noqa: PLC0415
 
         models = self._cache(ctx)
@@ -176,6 +176,8 @@ class LearningHandlers:
             update={
                 "version": manifest.version,
                 "folder": str(out),
+                "digest": artifact.digest(out) if better else "",
+                "data": manifest.facts.data_sha256,
                 "learned": manifest.facts.examples,
                 "state": "ready" if better else "none",
                 "accuracy": comparison.challenger,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import tempfile
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ from bot.core.errors import ConfigError
 from bot.core.settings import Settings
 
 if TYPE_CHECKING:
+    from bot.plugin import Change
     from ml.churn.etl.source import Source
     from ml.churn.model.artifact import Costs
     from ml.churn.store import Loaded
@@ -190,6 +190,7 @@ def promote(
     """Let a model serve that passed the gate and has scored beside the champion."""
     from ml.churn import registry  # noqa: PLC0415
     from ml.churn.errors import WorseModelError  # noqa: PLC0415
+    from plugins.churn_digest import let_serve  # noqa: PLC0415
 
     settings = load_local().settings
     if force and not why.strip():
@@ -199,26 +200,38 @@ def promote(
         place = registry.home(folder) / model if model else registry.challenger(folder)
         if place is None or not place.is_dir():
             raise ConfigError(f"There is no model {model!r} that waits; `signalbox models list` shows all.")
+        name = place.resolve().name
         if _serves(folder, place):
-            typer.echo(f"{place.resolve().name} serves already.")
+            typer.echo(f"{name} serves already.")
             return
-        lacks = _lacks(settings, place.resolve().name)
+        lacks = let_serve.lacks(settings, name)
         if lacks and not force:
             raise WorseModelError(f"{lacks} To let it serve all the same: --force --why '…'.")
-        _promote(settings, place, f"forced: {why}" if lacks else why or "passed the gate")
+        done = let_serve.forced(settings, name, why) if lacks else let_serve.offered(settings, name, why)
+    _say_who_serves(settings, f"{name} serves now.", done)
 
 
 @models_app.command()
-def rollback() -> None:
+def rollback(
+    why: Annotated[str, typer.Option(help="Kept with the change.")] = "",
+) -> None:
     """Let the model serve again that served before."""
-    from ml.churn import registry  # noqa: PLC0415
+    from plugins.churn_digest import let_serve  # noqa: PLC0415
 
     settings = load_local().settings
     with _sentences():
-        place = registry.rollback(_folder(settings), by=_actor())
-        _note(settings, "churn.model_rolled_back", place)
+        name, done = let_serve.rolled_back(settings, why)
+    _say_who_serves(settings, f"{name} serves again.", done)
+
+
+def _say_who_serves(settings: Settings, words: str, done: Change | None) -> None:
+    with _sentences():
         _alias(settings)
-    typer.echo(f"{place.name} serves again.")
+    typer.echo(words)
+    if done is None:
+        typer.echo("The database did not answer; the plugin churn-digest records the change later.", err=True)
+    elif done.change_type == "emergency":
+        typer.echo(f"It is an emergency change; say how it went: signalbox records review {done.id}")
 
 
 def _serves(folder: Path, place: Path) -> bool:
@@ -229,19 +242,6 @@ def _serves(folder: Path, place: Path) -> bool:
         return registry.champion(folder) == place.resolve()
     except ModelUnavailableError:
         return False
-
-
-def _lacks(settings: Settings, name: str) -> str:
-    """What a model still needs before it may serve, as a sentence; the same rule as the button's."""
-    from ml.churn import shadow, shelf  # noqa: PLC0415
-    from plugins.churn_digest import candidates  # noqa: PLC0415
-    from plugins.churn_digest.config import ChurnDigestConfig  # noqa: PLC0415
-
-    config = ChurnDigestConfig.model_validate(settings.plugins.get("churn-digest", {}))
-    folder, needed = _folder(settings), config.shadow_cycles
-    found = shelf.read(folder)
-    asked = found.model_copy(update={"challenger": found.named(name)})
-    return candidates.why_not(asked, shelf.verdict(folder, name), shadow.of(folder, name), needed)
 
 
 def _folder(settings: Settings) -> Path:
@@ -264,10 +264,6 @@ def _master(settings: Settings) -> str:
 
 def _day(given: datetime | None) -> date:
     return given.date() if given else datetime.now(UTC).date()
-
-
-def _actor() -> str:
-    return f"cli:{getpass.getuser()}"
 
 
 def _etl(settings: Settings, given: str, day: date, *, full: bool = False) -> None:
@@ -373,12 +369,14 @@ def _gate(settings: Settings, trained: Trained, kept: Path) -> None:
     from ml.churn import champion, registry  # noqa: PLC0415
     from ml.churn.errors import ModelUnavailableError  # noqa: PLC0415
     from ml.churn.training import gate  # noqa: PLC0415
+    from plugins.churn_digest import let_serve  # noqa: PLC0415
 
     folder, found = _folder(settings), trained.evaluation
     try:
         serving = champion.load(folder)
     except ModelUnavailableError:
-        _promote(settings, kept, "the first model")
+        done = let_serve.first(settings, kept.name)
+        _say_who_serves(settings, f"{kept.name} serves now.", done)
         return
     old = serving.ensemble.probabilities(_as_known(serving.ensemble.manifest.columns.names, found.test))
     verdict = gate.judge(found.probabilities, old, found.test.labels, found.test.segments)
@@ -397,28 +395,6 @@ def _as_known(names: tuple[str, ...], test: Dataset) -> Any:
     place = {name: at for at, name in enumerate(test.columns.names)}
     empty = np.zeros(len(test.labels))
     return np.column_stack([test.matrix[:, place[n]] if n in place else empty for n in names])
-
-
-def _promote(settings: Settings, place: Path, why: str) -> None:
-    from ml.churn import registry  # noqa: PLC0415
-
-    registry.promote(_folder(settings), place, by=_actor(), why=why)
-    _note(settings, "churn.model_promoted", place)
-    _alias(settings)
-    typer.echo(f"{place.resolve().name} serves now.")
-
-
-def _note(settings: Settings, action: str, place: Path) -> None:
-    """In the audit trail, where the product's database is."""
-    from bot.core.audit import Audit  # noqa: PLC0415
-    from bot.core.database import Database  # noqa: PLC0415
-
-    db = Database(settings.resolved_database_url())
-    try:
-        db.migrate()
-        Audit(db).record(_actor(), action, place.resolve().name)
-    finally:
-        db.close()
 
 
 def _score(settings: Settings) -> None:

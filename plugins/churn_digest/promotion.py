@@ -5,16 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from bot.plugin import Change, ConfigurationItem, Context, Message, Refused, User
+from bot.plugin import Change, Context, Message, Refused, User
 from ml.churn import shadow, shelf
 from ml.churn.errors import ModelTamperedError, ModelUnavailableError
 from ml.churn.shelf import Model, Shelf
-from plugins.churn_digest import candidates, memory, model_messages, scored
+from plugins.churn_digest import candidates, memory, model_changes, model_messages, scored
 from plugins.churn_digest.candidates import Offer
 from plugins.churn_digest.config import ChurnDigestConfig
+from plugins.churn_digest.model_changes import TEMPLATE
 from plugins.churn_digest.state import Candidate
 
-TEMPLATE = "promotion-within-guardrails"
 POLICY = "policy"
 _TAKEN_UP = 20
 
@@ -52,7 +52,7 @@ class Promotion:
                 self._show(self._decide(candidate.name, "promoted" if serves else "gone", by))
 
     def _take_up(self, done: shelf.Promotion, found: Shelf) -> None:
-        """What was promoted on the command line becomes a change record afterwards, to be reviewed."""
+        """What was promoted while the database was away, or by older versions' commands, is recorded now."""
         key = f"churn-elsewhere/{done.digest[:12]}/{done.at}"
         target = found.named(done.model)
         recorded = "Change " in done.why or memory.candidate(self._ctx, done.model) is not None
@@ -65,7 +65,7 @@ class Promotion:
             reason=done.why or "No reason was given.",
             plan=f"Let {done.model} serve.",
             backout_plan="`signalbox models rollback`",
-            items=_items(target),
+            items=model_changes.items(target),
             evidence={"by": done.by, "at": done.at},
         )
         self._ctx.changes.begin(change.id)
@@ -90,28 +90,9 @@ class Promotion:
 
     def _propose(self, offer: Offer) -> Change:
         """A standard change where the policy promotes; a person's word where its template is not allowed."""
-        new, old = offer.challenger, offer.champion
         automatic = self._ctx.settings.churn.promote == "gate"
         template = TEMPLATE if automatic and TEMPLATE in self._ctx.settings.records.templates else ""
-        return self._ctx.changes.propose(
-            "standard" if template else "normal",
-            f"Promote churn model {new.name}",
-            key=f"churn-promote/{new.name}/{old.name}",
-            template=template,
-            reason=offer.verdict.words,
-            plan=f"Let {new.name} serve.",
-            backout_plan=f"`/signalbox churn rollback`: {old.name} serves again at once.",
-            items=_items(new),
-            evidence={
-                "challenger": offer.verdict.challenger,
-                "champion": offer.verdict.champion,
-                "chance_better": offer.verdict.chance,
-                "chance_lasting": offer.verdict.lasting,
-                "shadow": offer.beside.model_dump(mode="json"),
-                "data": new.data_sha256,
-            },
-            before={"champion": old.name},
-        )
+        return model_changes.promotion(offer, self._ctx.changes, template=template)
 
     def _remember(self, offer: Offer, change: Change) -> Candidate:
         made = Candidate(
@@ -192,19 +173,10 @@ class Promotion:
         """An emergency change: at once, and reviewed afterwards. Pressed late or twice, it does nothing."""
         found = self._shelf()
         target, present = found.named(before), found.champion.name if found.champion else ""
-        change_key = f"churn-rollback/{self._ctx.event.id}"
         if target is None or present not in {serving, before} or (present == before and not self._is_ours()):
             raise Refused(f"Nothing was rolled back: {candidates.stands(found)}", check="still-serving")
-        change = self._ctx.changes.propose(
-            "emergency",
-            f"Roll churn back to {before}",
-            key=change_key,
-            reason=f"{user.name or user.id} asked for it.",
-            plan=f"Let {before} serve again.",
-            backout_plan=f"The same again: {serving} serves.",
-            items=_items(target),
-            before={"champion": serving},
-        )
+        asked = f"{user.name or user.id} asked for it."
+        change = model_changes.rollback(target, serving, asked, self._ctx.event.id, self._ctx.changes)
         memory.note_once(self._ctx, "rollback", before, {"from": serving, "change": change.id})
         by = f"{model_messages.SLACK_USER}{user.id}"
         self._apply(change, target, by, f"Rollback. Change {change.id}.")
@@ -306,10 +278,3 @@ def _stands(candidate: Candidate, found: Shelf) -> bool:
     """Whether the offer is still about the challenger and the champion of now."""
     waiting = found.challenger is not None and found.challenger.digest == candidate.digest
     return waiting and found.champion is not None and found.champion.name == candidate.against
-
-
-def _items(model: Model) -> tuple[ConfigurationItem, ...]:
-    return (
-        ConfigurationItem(type="model", name="churn", version=model.name, digest=model.digest),
-        ConfigurationItem(type="dataset", name="churn", digest=model.data_sha256),
-    )

@@ -17,7 +17,7 @@ from bot.plugin import (
     command,
     on,
 )
-from plugins.core import messages, policy, settings_changes
+from plugins.core import messages, policy
 from plugins.core.policy import Condition
 from plugins.core.settings import SettingsHandlers
 
@@ -109,17 +109,11 @@ class Core(SettingsHandlers, Plugin):
         if name not in ctx.registry.plugins:
             return f"There is no plugin {name!r}. The plugins are {', '.join(sorted(ctx.registry.plugins))}."
         if verb == "disable":
-            ctx.switches.require_switchable(name)
-            change = settings_changes.switched(name, on=False, why=why, ctx=ctx)
-            off = ctx.switches.turn_off(name, user, why)
-            ctx.changes.end(change.id)
+            off = ctx.switches.turn_off(name, user, why, ctx.event.id)
             return f"{off.words}. Its events wait until it is enabled."
-        if name not in ctx.switches.all():
-            return f"{name} is on."
-        change = settings_changes.switched(name, on=True, why=why, ctx=ctx)
-        ctx.switches.turn_on(name, user)
-        ctx.changes.end(change.id)
-        return f"{name} is on again; what waited is worked on within a minute."
+        if ctx.switches.turn_on(name, user, why, ctx.event.id):
+            return f"{name} is on again; what waited is worked on within a minute."
+        return f"{name} is on."
 
     @command("ping", help="Answer, and say where the time went.")
     def ping(self, command: Command, ctx: Context) -> None:  # noqa: ARG002  # nothing to choose

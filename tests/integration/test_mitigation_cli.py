@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from bot.core.audit import Audit
 from bot.core.database import Database
+from bot.core.events import utc_now
+from bot.core.service_ledger import ServiceLedger
 from plugins.alert_relay.mitigation import switch
 from plugins.alert_relay.mitigation.cli import app
 
@@ -50,11 +53,17 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
 
 def test_stop_and_resume(call: Callable[..., str], tmp_path: Path) -> None:
     assert "switch: run" in call("list")
-    assert "switch: stop" in call("stop", "the database is moved")
+    stopped = call("stop", "the database is moved")
+    assert "switch: stop" in stopped
+    assert "signalbox records review" in stopped
     assert (tmp_path / "data" / switch.FILE).exists()
     assert "switch: observe" in call("observe")
     assert "switch: run" in call("resume")
     assert not (tmp_path / "data" / switch.FILE).exists()
+    db = Database(f"sqlite:///{tmp_path / 'data' / 'signalbox.db'}")
+    actors = [version["actor"] for version in ServiceLedger(db, Audit(db), utc_now, "").history()]
+    db.close()
+    assert {(actor["type"], actor["id"][:4], actor["via"]) for actor in actors} == {("user", "cli:", "cli")}
 
 
 def test_list_says_what_may_run_by_itself(call: Callable[..., str]) -> None:

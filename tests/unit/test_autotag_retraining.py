@@ -12,8 +12,8 @@ import pytest
 
 from bot.core.memory import Record, Records
 from bot.testing import START, Kit
-from ml.tagging import DataError, Tagger
-from ml.tagging.tagger import examples, serving
+from ml.tagging import DataError, Tagger, artifact
+from ml.tagging.tagger import CHAMPION, examples, serving
 from ml.tagging.training import adapt
 from plugins.autotag import AutoTag, retraining, similar
 from plugins.autotag.policy import Decision
@@ -245,6 +245,11 @@ def test_what_it_learned_is_offered_and_serves_when_a_person_says_so(kit: Kit, m
     assert (change.status, change.body["change_type"]) == ("implemented", "normal")
     assert [word["authority"] for word in change.body["authorisation"]] == ["ULENA"]
     assert change.body["before"] == {"champion": before}
+    # From a tag's line, which names the model, to its digest, that of the examples, and who approved it.
+    model, data = change.body["items"]
+    champion = (models / CHAMPION).resolve()
+    assert (model["version"], model["digest"]) == (Tagger.load(models).version, artifact.digest(champion))
+    assert data["digest"] == artifact.read(champion).facts.data_sha256
 
 
 def test_keeping_the_present_one_changes_nothing(kit: Kit, models: Path) -> None:

@@ -78,3 +78,58 @@ def test_without_the_template_the_second_persons_word_authorises_a_normal_change
         [change] = changes(kit)
         assert (change.change_type, change.status, change.initiator) == ("normal", "implementing", "UANN")
         assert [word.authority for word in change.authorisation] == ["UBOB"]
+
+
+def test_the_switches_are_changes_with_their_way_back() -> None:
+    with kit_with() as kit:
+        kit.grant("UANN", "mitigation.control")
+        kit.command("/signalbox mitigations stop the database is moved", user="UANN")
+        kit.command("/signalbox mitigations resume", user="UANN")
+        resumed, stopped = changes(kit)
+        for change in (stopped, resumed):
+            assert (change.change_type, change.status, change.initiator) == (
+                "emergency",
+                "implemented",
+                "UANN",
+            )
+        assert (stopped.reason, stopped.before, stopped.after) == (
+            "the database is moved",
+            {"mode": "run"},
+            {"mode": "stop"},
+        )
+        assert "mitigations resume" in stopped.backout_plan
+        assert "mitigations stop" in resumed.backout_plan
+        assert kit.kernel.ledger.faults() == []
+
+
+def test_that_one_may_run_by_itself_is_a_standard_change_and_needs_its_template() -> None:
+    with kit_with(declared(auto={})) as kit:
+        kit.grant("UANN", "mitigation.control")
+        name = declared()["name"]
+        kit.command(f"/signalbox mitigations auto {name} on", user="UANN")
+        kit.command(f"/signalbox mitigations auto {name} off", user="UANN")
+        off, on = changes(kit)
+        assert (on.change_type, on.status) == ("standard", "closed")
+        assert (off.change_type, off.status) == ("emergency", "implemented")
+    with kit_with(declared(auto={}), settings=NO_TEMPLATES) as kit:
+        kit.grant("UANN", "mitigation.control")
+        kit.command(f"/signalbox mitigations auto {name} on", user="UANN")
+        assert "records.templates" in kit.reply.text
+        assert changes(kit) == []
+
+
+def test_from_a_line_to_rule_figures_and_who_agreed_in_three_hops() -> None:
+    with kit_with(declared(approvals=1)) as kit:
+        fire(kit)
+        ask(kit)
+        kit.click("Approve", user="UBOB")
+        kit.metrics.set(QUERY, 0.01)
+        later(kit, 120)
+        title = declared()["title"]
+        assert title in message(kit).text, "the line names it"
+        [change] = [found for found in changes(kit) if title in found.title]  # the first hop
+        rule, *targets = change.items  # the second: rule with its version, targets, figures, people
+        assert (rule.name, bool(rule.version)) == (f"mitigation {declared()['name']}", True)
+        assert [target.type for target in targets] == ["service"]
+        assert (change.before["metric"], change.after["metric"]) == (0.2, 0.01)
+        assert change.evidence["approved_by"] == ["UBOB"]

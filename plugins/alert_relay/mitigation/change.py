@@ -10,8 +10,8 @@ from bot.plugin import Change, ConfigurationItem, Refused
 from plugins.alert_relay.mitigation.declarations import Mitigation
 from plugins.alert_relay.mitigation.runs import AUTO, Proposal, Run, Status
 from plugins.alert_relay.mitigation.scene import Scene
+from plugins.alert_relay.mitigation.switch_changes import TEMPLATE
 
-TEMPLATE = "mitigation-within-guardrails"
 _ENDS: dict[Status, EndStatus] = {
     "succeeded": "implemented",
     "rolled_back": "backed_out",
@@ -48,11 +48,14 @@ def _proposed(scene: Scene, run: Run) -> Change:
     mitigation = scene.rules.get(proposal.mitigation)
     change = changes.propose(
         "standard" if standard else "normal",
-        f"{proposal.title} on {', '.join(proposal.targets)}"[:200],
+        f"{mitigation.title if mitigation else proposal.mitigation}: {', '.join(proposal.targets)}"[:200],
         key=f"mitigation/{run.id}",
         template=TEMPLATE if standard else "",
         by=f"service:{AUTO}" if run.is_auto else proposal.by,
-        reason=f"Alert group {proposal.group}, firing since {proposal.alert_since:%Y-%m-%d %H:%M} UTC.",
+        reason=(
+            f"{proposal.title}: alert group {proposal.group}, firing since "
+            f"{proposal.alert_since:%Y-%m-%d %H:%M} UTC."
+        ),
         plan="; ".join(dict.fromkeys(part.plan.effect for part in proposal.parts)),
         backout_plan=_backout(mitigation),
         items=_items(proposal),

@@ -10,11 +10,12 @@ from typing import Annotated, Any
 import typer
 
 from bot.cli.local import load_local
-from bot.core.context import Context
+from bot.core.context import COMMAND_LINE, Context
 from bot.core.declare import Handler
 from bot.core.errors import ConfigError, Refused, SignalboxError
 from bot.core.events import Event, Payload, new_id
 from bot.core.kernel import Kernel, build_kernel
+from bot.core.texts import printable
 from plugins.alert_relay.mitigation import actuator, switch, telling, templates
 from plugins.alert_relay.mitigation.declarations import Rules
 from plugins.alert_relay.mitigation.ledger import RECORD, Ledger
@@ -50,7 +51,8 @@ def runs(limit: Annotated[int, typer.Option(min=1, help="How many transitions.")
             data = record.data
             what = f"{data['mitigation']} on {telling.targets(data['targets'])}"
             typer.echo(
-                f"{record.at:%Y-%m-%d %H:%M:%S} {data['run'][:8]} {what}: {data['status']} {data['text']}"
+                f"{record.at:%Y-%m-%d %H:%M:%S} {data['run'][:8]} {printable(what)}: {data['status']} "
+                f"{printable(data['text'])}"
             )
 
 
@@ -103,9 +105,10 @@ def _pair(text: str) -> tuple[str, str]:
 def _switch(mode: switch.Mode, why: str) -> None:
     _mark(mode)
     with _opened() as (ctx, rules):
-        Ledger(ctx, rules).set_switch(mode, f"{getpass.getuser()} (command line)", why)
+        done = Ledger(ctx, rules).set_switch(mode, f"{getpass.getuser()} (command line)", why)
         held = switch.present(ctx, observe_only=rules.policy.observe_only)
         typer.echo(f"switch: {held.mode}{f' ({held.reason}). {held.remedy}' if held.reason else ''}")
+        typer.echo(f"It is an emergency change; say how it went: signalbox records review {done.id}")
 
 
 def _mark(mode: switch.Mode) -> None:
@@ -148,5 +151,6 @@ def _rules(kernel: Kernel) -> Rules:
 
 def _context(kernel: Kernel) -> Context:
     handler: Handler = next(_plugin(kernel).handlers())
-    now = Event(new_id(), "cli", "cli", "mitigations", kernel.clock(), getpass.getuser())
+    me = f"cli:{getpass.getuser()}"
+    now = Event(new_id(), COMMAND_LINE, COMMAND_LINE, "mitigations", kernel.clock(), me)
     return Context(kernel, now, handler, Payload())

@@ -13,8 +13,8 @@ from typing import Any
 
 from bot.core.context import Together
 from bot.core.memory import Records
-from bot.plugin import Context, Refused, Transient
-from plugins.alert_relay.mitigation import guardrails, switch
+from bot.plugin import Change, Context, Refused, Transient
+from plugins.alert_relay.mitigation import guardrails, switch, switch_changes
 from plugins.alert_relay.mitigation.declarations import Rules
 from plugins.alert_relay.mitigation.guardrails import Attempt, Case, Facts, OpenRun
 from plugins.alert_relay.mitigation.runs import Proposal, Run, Status
@@ -161,18 +161,23 @@ class Ledger:
     # -- switches ----------------------------------------------------------------------------------
 
     def set_auto(self, name: str, on: bool) -> None:  # noqa: FBT001  # the value that is set
-        with self._ctx.exclusive(LOCK) as tx:
+        """Refused where the operator allows no mitigation in advance: then none may run by itself either."""
+        proposed = switch_changes.auto(name, on=on, ctx=self._ctx)
+        with self._ctx.changes.carrying_out(proposed.id), self._ctx.exclusive(LOCK) as tx:
             found = tx.documents.get(AUTO_ON)
             now = {**(found.data["on"] if found else {}), name: on}
             tx.documents.put(AUTO_ON, {"on": now})
             tx.audit("mitigation.auto", name, before=found.data["on"] if found else {}, after=now)
 
-    def set_switch(self, mode: switch.Mode, by: str, reason: str) -> None:
-        with self._ctx.exclusive(LOCK) as tx:
+    def set_switch(self, mode: switch.Mode, by: str, reason: str) -> Change:
+        """An emergency change, at once; returned as it ended."""
+        proposed = switch_changes.switch(mode, reason, self._ctx)
+        with self._ctx.changes.carrying_out(proposed.id), self._ctx.exclusive(LOCK) as tx:
             found = tx.documents.get(switch.KEY)
             said = switch.word(mode, by, reason, self._ctx.now())
             tx.documents.put(switch.KEY, said)
             tx.audit("mitigation.switch", mode, before=found.data if found else None, after=said)
+        return self._ctx.changes.get(proposed.id)
 
     def note_refusal(self, case: Case, refused: Refused) -> None:
         proposal = case.proposal
