@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from bot.core.declare import API_VERSION
 from bot.core.errors import ConfigError
 
 _TEMPLATES = Path(__file__).parent / "scaffold"
@@ -36,6 +37,7 @@ def create(name: str, folder: Path) -> list[Path]:
         "module": module,
         "cls": "".join(part.capitalize() for part in name.split("-")),
         "title": name.replace("-", " ").capitalize(),
+        "api": API_VERSION,
     }
     written = []
     for template in sorted(environment.list_templates(extensions=["j2"])):

@@ -139,7 +139,8 @@ class Plugin(Generic[C]):
     """
 
     name: ClassVar[str]
-    api: ClassVar[int] = API_VERSION
+    api: ClassVar[int] = 1
+    """The plugin API that it was made for. Whoever says nothing was made for the first: this stays 1."""
     Config: ClassVar[type[PluginConfig]] = PluginConfig
     sections: ClassVar[tuple[str, ...]] = ()
     """Top-level lists of the settings, such as [[mitigations]], that fill fields of `Config` by name."""

@@ -29,6 +29,7 @@ class Deployment(BaseModel):
 
 class Deploys(Plugin[DeploysConfig]):
     name = "deploys"
+    api = 1
     Config = DeploysConfig
 
     @on("generic.deploys")

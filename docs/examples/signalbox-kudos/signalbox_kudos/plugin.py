@@ -26,6 +26,7 @@ _WEEK = timedelta(days=7)
 
 class Kudos(Plugin[KudosConfig]):
     name = "kudos"
+    api = 1
     Config = KudosConfig
 
     @command("kudos", help="Thank somebody.", usage="@PERSON for WHAT")
