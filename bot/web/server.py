@@ -16,8 +16,10 @@ from bot.core.logs import configure_logs, known_secrets
 from bot.core.settings import Settings
 from bot.queue import CeleryQueue
 from bot.web.app import VERSION, build_web
+from bot.web.protocol import BoundedProtocol
 
 SERVER: dict[str, Any] = {
+    "http": BoundedProtocol,
     "log_config": None,
     "access_log": False,
     "server_header": False,

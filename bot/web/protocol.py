@@ -1,0 +1,74 @@
+"""HTTP as uvicorn speaks it, with the two bounds that it lacks: the size of a request's head, and its time.
+
+Anybody may connect, long before a signature or a token can be looked at: a head without an end must not fill
+the memory, and who sends a byte a minute must not hold a connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+MOST_HEAD = 64 * 1024
+"""Bytes beside the body: request line, headers, trailers. Vendors send less than four."""
+FRAMING = 8
+"""Bytes that may come with each byte of the body, sent in chunks; it takes at least five."""
+REQUEST_SECONDS = 60.0
+"""In which a request arrives whole, and after which one connects for nothing."""
+_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    seconds = REQUEST_SECONDS
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._beside = 0
+        self._body = 0
+        self._arriving = True
+        self._timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._wait()
+
+    def data_received(self, data: bytes) -> None:
+        self._beside += len(data)
+        super().data_received(data)
+        if self.transport.is_closing():
+            return
+        if self._beside > MOST_HEAD + FRAMING * self._body:
+            self.transport.write(_TOO_LARGE)
+            self.transport.close()
+        elif self._arriving and self._timer is None:
+            self._wait()
+
+    def on_message_begin(self) -> None:
+        self._beside = self._body = 0
+        self._arriving = True
+        super().on_message_begin()
+
+    def on_body(self, body: bytes) -> None:
+        self._beside -= min(self._beside, len(body))
+        self._body += len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._arriving = False
+        self._stop_waiting()
+        super().on_message_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def _wait(self) -> None:
+        """What does not come in time is cut off; a request that came whole is never waited for here."""
+        self._timer = self.loop.call_later(self.seconds, self.transport.abort)
+
+    def _stop_waiting(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
