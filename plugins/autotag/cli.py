@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
@@ -18,6 +17,8 @@ from bot.core.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from bot.plugin import Change
+    from ml.tagging.registry import Comparison
     from ml.tagging.training.data import Example
 
 app = typer.Typer(no_args_is_help=True, help="Train and compare tagging models.")
@@ -135,17 +136,19 @@ def promote(
     data: Annotated[Path, typer.Option(help="The fixed evaluation set.")],
     models: Models = None,
     force: Annotated[bool, typer.Option("--force", help="Promote even a worse model.")] = False,  # noqa: FBT002  # an option of the command line
+    why: Annotated[str, typer.Option(help="Kept with the change.")] = "",
 ) -> None:
     """Let a model serve, unless it is worse than the champion on the evaluation set."""
     from ml.tagging import Tagger, WorseModelError, registry  # noqa: PLC0415
+    from ml.tagging.tagger import CHAMPION  # noqa: PLC0415
     from ml.tagging.training import data as examples  # noqa: PLC0415
 
     with _sentences():
         rows = [example for example in examples.read(data) if not example.outside]
         texts, wanted = [e.text for e in rows], [e.categories for e in rows]
         folder = _folder(models)
-        challenger = Tagger.open(model, folder)
-        comparison = registry.compare(challenger, Tagger.load(folder), texts, wanted)
+        challenger, champion = Tagger.open(model, folder), Tagger.load(folder)
+        comparison = registry.compare(challenger, champion, texts, wanted)
         typer.echo(str(comparison))
         try:
             registry.gate(comparison)
@@ -153,24 +156,41 @@ def promote(
             if not force:
                 raise
             typer.echo(f"FORCED: {exc}")
-        kept = registry.promote(model, folder)
-        _note("tags.model_promoted", challenger.version, {"comparison": str(comparison), "forced": force})
+    change = _let_serve(model, folder, champion.version, comparison, why)
+    with _sentences():
         if (folder.parent / "mlflow").exists():
             _alias(folder.parent / "mlflow", model)
-    typer.echo(f"{challenger.version} is the champion ({kept}). The workers take it with the next ticket.")
+    typer.echo(
+        f"{challenger.version} is the champion ({(folder / CHAMPION).resolve()}). "
+        "The workers take it with the next ticket."
+    )
+    if change.change_type == "emergency":
+        typer.echo(f"It is an emergency change; say how it went: signalbox records review {change.id}")
 
 
-def _note(action: str, subject: str, after: dict[str, Any]) -> None:
-    """In the audit trail: who let which model serve, and whether it was forced."""
-    from bot.core.audit import Audit  # noqa: PLC0415
-    from bot.core.database import Database  # noqa: PLC0415
+def _let_serve(model: Path, folder: Path, against: str, comparison: Comparison, why: str) -> Change:
+    """Recorded before it is done and after: who let which model serve, on what evidence."""
+    from bot.cli import changes  # noqa: PLC0415
+    from bot.core.events import new_id  # noqa: PLC0415
+    from ml.tagging import artifact, registry  # noqa: PLC0415
+    from plugins.autotag import model_changes  # noqa: PLC0415
 
-    db = Database(load_local().settings.resolved_database_url())
-    try:
-        db.migrate()
-        Audit(db).record(f"cli:{getpass.getuser()}", action, subject, after=after)
-    finally:
-        db.close()
+    settings = load_local().settings
+    manifest = artifact.read(model)
+    pre_authorised = model_changes.TEMPLATE in settings.records.templates and not comparison.worse
+    with changes.desk(settings, "autotag") as desk:
+        change = model_changes.by_command(
+            manifest.version, against, desk.changes, new_id(),
+            template=model_changes.TEMPLATE if pre_authorised else "",
+            why=why or ("forced" if comparison.worse else f"Not worse: {comparison}"),
+            digest=artifact.digest(model), data=manifest.facts.data_sha256,
+            evidence={"comparison": str(comparison), "difference": [comparison.low, comparison.high]},
+        )  # fmt: skip
+        with desk.changes.carrying_out(change.id, after={"champion": manifest.version}), _sentences():
+            registry.promote(model, folder)
+        after = {"comparison": str(comparison), "forced": comparison.worse, "change": change.id}
+        desk.audit.record(desk.me, "tags.model_promoted", manifest.version, after=after)
+    return change
 
 
 def _alias(store: Path, model: Path) -> None:

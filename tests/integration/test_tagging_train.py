@@ -11,7 +11,11 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
+from bot.core.audit import Audit
+from bot.core.database import Database
 from bot.core.errors import ConfigError
+from bot.core.events import utc_now
+from bot.core.service_ledger import ServiceLedger
 from ml.tagging import ModelUnavailableError, Tagger, WorseModelError, artifact, registry
 from ml.tagging.encoder import Encoder
 from ml.tagging.registry import Comparison
@@ -129,17 +133,28 @@ def test_export_copies_a_verified_model_once(head: Path, models: Path, tmp_path:
 
 
 def test_promotion_makes_a_model_serve_and_the_gate_keeps_a_worse_one_out(
-    head: Path, models: Path, tmp_path: Path
+    head: Path, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     assert tags("promote", head, "--data", HELDOUT, "--models", models).exit_code == 0
     assert Tagger.load(models).version == artifact.read(head).version
     worse = _worse(head, tmp_path / "worse")
     result = tags("promote", worse, "--data", HELDOUT, "--models", models)
     assert "is worse than the champion" in refused(result)
     assert Tagger.load(models).version == artifact.read(head).version
-    forced = tags("promote", worse, "--data", HELDOUT, "--models", models, "--force")
+    forced = tags("promote", worse, "--data", HELDOUT, "--models", models, "--force", "--why", "a test")
     assert "FORCED" in forced.output
     assert Tagger.load(models).version == artifact.read(worse).version
+    db = Database(f"sqlite:///{tmp_path / '.data' / 'signalbox.db'}")
+    found = ServiceLedger(db, Audit(db), utc_now, "").find(record_type="change")
+    db.close()
+    assert [(c.status, c.body["change_type"]) for c in found] == [
+        ("implemented", "emergency"),
+        ("closed", "standard"),
+    ]
+    assert [c.body["items"][0]["digest"] for c in found] == [artifact.digest(worse), artifact.digest(head)]
+    assert found[0].body["reason"] == "a test"
+    assert f"signalbox records review {found[0].id}" in forced.output
 
 
 def test_what_the_champion_says_is_the_same_after_a_backup(head: Path, models: Path, tmp_path: Path) -> None:
