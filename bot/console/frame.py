@@ -12,6 +12,7 @@ from fastapi.responses import RedirectResponse, Response
 from fastapi.templating import Jinja2Templates
 from starlette.exceptions import HTTPException
 
+from bot import demo
 from bot.console.sign_in import COOKIE, SESSION_SECONDS, Links, Session, Sessions
 from bot.console.slack_identity import SlackIdentity
 from bot.console.words import with_code
@@ -74,7 +75,7 @@ class Console:
         answer.set_cookie(COOKIE, cookie, max_age=SESSION_SECONDS, **cookie_rules(request))
         return answer
 
-    def show(self, request: Request, template: str, here: str, **shown: Any) -> Response:
+    def show(self, request: Request, template: str, here: str, *, code: int = 200, **shown: Any) -> Response:
         session = self.session(request)
         shown |= {
             "session": session,
@@ -82,8 +83,9 @@ class Console:
             "here": here,
             "plugin_pages": _plugin_pages(self.kernel),
             "sandbox": self.kernel.settings.web.sandbox_url,
+            "made_up": demo.filled_at(self.kernel.db),
         }
-        return _TEMPLATES.TemplateResponse(request, template, shown)
+        return _TEMPLATES.TemplateResponse(request, template, shown, status_code=code)
 
     def plain(self, request: Request, template: str, status: int, **shown: Any) -> Response:
         """A page that asks for no session."""

@@ -13,6 +13,7 @@ from bot.console import charts
 from bot.console.flow import Flow
 from bot.console.frame import VIEW, Console, cookie_rules
 from bot.console.plugin_pages import add_plugins
+from bot.console.plugin_settings import add_settings
 from bot.console.sign_in import COOKIE
 from bot.console.slack_identity import DONE, STATE_COOKIE, STATE_SECONDS, SlackIdentity
 from bot.core.errors import Refused
@@ -31,6 +32,7 @@ def console_router(kernel: Kernel) -> APIRouter:
     _add_door(router, console)
     _add_inbox(router, console)
     add_plugins(router, console)
+    add_settings(router, console)
     return router
 
 

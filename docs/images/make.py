@@ -1,7 +1,7 @@
 """Takes the pictures of the documentation anew: `python docs/images/make.py`, with Chromium on the path.
 
 Starts the product on free ports with a fresh data folder, does what a newcomer would do, and looks. The weeks
-before are made up (`tests/browser/history.py`); the pictures' captions say so.
+before are made up (`signalbox demo seed`); the pictures' captions say so.
 """
 
 from __future__ import annotations
@@ -13,12 +13,9 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parents[1]), str(HERE.parents[1] / "tests" / "browser")]
 
-import history  # noqa: E402
 from conftest import DESKTOP, chromium_path  # noqa: E402 - the repository has to be on the path first
 from playwright.sync_api import Page, expect, sync_playwright  # noqa: E402
 
-from bot.core.database import Database  # noqa: E402
-from bot.core.events import utc_now  # noqa: E402
 from tests.e2e.product import Product  # noqa: E402
 
 WAIT_MS = 30_000
@@ -28,8 +25,8 @@ TICKETS = ("Billing", "Account access", "Shipping and delivery", "Feature reques
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         product = Product(Path(folder) / "data").start()
-        history.fill(Database(f"sqlite:///{product.data / 'signalbox.db'}"), utc_now())
         try:
+            product.cli("demo", "seed").check_returncode()
             take(product)
         finally:
             product.stop()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from bot.core import settings_form
+from bot.core.settings_changes import SettingsChanges
 from bot.plugin import (
     Actions,
     Button,
@@ -24,7 +26,6 @@ from bot.plugin import (
     md,
     view,
 )
-from plugins.core import settings_changes, settings_form
 
 CONFIGURE = "plugins.configure"
 _SHOWN = 200
@@ -43,7 +44,7 @@ class SettingsHandlers:
         if not words:
             ctx.reply(_choice(_plugins(ctx)))
         elif words == ["waiting"]:
-            ctx.reply(_waiting(settings_changes.waiting(ctx)))
+            ctx.reply(_waiting(_desk(ctx).waiting()))
         elif words[1:] == ["reset"]:
             plugin = _known(words[0], ctx)
             known = ctx.overrides.of(plugin)
@@ -69,7 +70,7 @@ class SettingsHandlers:
     def approve_settings(self, click: Click, ctx: Context) -> str:
         """Whoever proposed it is refused: the change needs the word of another person."""
         change = ctx.changes.authorise(click.args["change"])
-        settings_changes.carry_out(change, click.user.id, ctx)
+        _desk(ctx).carry_out(change, click.user.id)
         return "set"
 
     @action("settings_reject", permission=CONFIGURE)
@@ -82,14 +83,19 @@ def _set(plugin: str, values: dict[str, Any], version: int, user: str, ctx: Cont
     if not values:
         ctx.reply(_told(plugin, {}))
         return
-    change = settings_changes.propose(plugin, values, version, ctx)
+    desk = _desk(ctx)
+    change = desk.propose(plugin, values, version, key=ctx.event.id, reason="Asked for in the chat.")
     if change.change_type == "standard":
-        ctx.reply(_told(plugin, settings_changes.carry_out(change, user, ctx)))
+        ctx.reply(_told(plugin, desk.carry_out(change, user)))
         return
     ctx.reply(
         f"{plugin} stays as it is until another person who may change settings has agreed: "
         "`/signalbox settings waiting`."
     )
+
+
+def _desk(ctx: Context) -> SettingsChanges:
+    return SettingsChanges(ctx.overrides, ctx.registry, ctx.changes, ctx.settings.records.templates)
 
 
 def _waiting(changes: list[Change]) -> Message:

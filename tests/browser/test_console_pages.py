@@ -6,12 +6,12 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-import history
 import pytest
 import uvicorn
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
+from bot import demo
 from bot.console.sign_in import Links
 from bot.core.events import utc_now
 from plugins.alert_relay import AlertRelay
@@ -61,7 +61,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         wait_until(lambda: server.started, what="the web process")
         site = Site(running, f"http://127.0.0.1:{port}")
         site.ticket("SUP-1")
-        history.fill(running.kernel.db, utc_now())
+        demo.fill(running.kernel.db, utc_now(), file.parent, demo.load())
         yield site
         server.should_exit = True
         thread.join(10)

@@ -30,6 +30,7 @@ LINE = re.compile(r"^(?:\$ )?(?:[A-Z_]+=\S+ )*(?:.*&& )?(signalbox [a-z].*)$", r
 
 RUN_HERE = {
     "version": ["version"],
+    "demo seed": ["demo", "seed"],
     "manifest": ["manifest", "--url", "https://bot.example.com"],
     "console": ["console", "--url", "https://bot.example.com"],
     "plugins list": ["plugins", "list"],

@@ -13,13 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field, SecretStr
 
+from bot.core import settings_form
 from bot.core.overrides import Overrides
 from bot.core.service_ledger import StoredRecord
 from bot.core.settings_loader import plugin_variables
 from bot.plugin import Command, Context, Plugin, PluginConfig, Tick, command, schedule
 from bot.testing import Kit
 from integrations.slack.renderer import render_modal
-from plugins.core import Core, settings_form
+from plugins.core import Core
 
 pytestmark = pytest.mark.unit
 CONFIGS = {entry.name: entry.load().Config for entry in entry_points(group="signalbox.plugins")}

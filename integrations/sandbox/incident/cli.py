@@ -1,4 +1,4 @@
-"""signalbox demo: a fault, from the rule that fires to the service that is healed."""
+"""signalbox demo incident: a fault, from the rule that fires to the service that is healed."""
 
 from __future__ import annotations
 
@@ -16,17 +16,10 @@ from bot.core.errors import ConfigError
 from integrations.sandbox.incident.monitoring import Site, free_port, missing, running
 from integrations.sandbox.incident.shop import SERVICE
 
-app = typer.Typer(no_args_is_help=True, help="Shows what Signalbox does, on this machine.")
 _START_SECONDS = 90.0
 _OURS = ("SIGNALBOX_", "SLACK_", "JIRA_", "ALERTMANAGER_", "PROMETHEUS_")
 
 
-@app.callback()
-def group() -> None:
-    """Typer names a command only where there is a group."""
-
-
-@app.command()
 def incident(
     port: Annotated[int, typer.Option(help="Port of Signalbox; 0: a free one.")] = 0,
     sandbox_port: Annotated[int, typer.Option(help="Port of the sandbox; 0: a free one.")] = 0,

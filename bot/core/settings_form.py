@@ -1,4 +1,4 @@
-"""A plugin's settings as a form, and what was entered as values. Pure.
+"""A plugin's settings as a form, and what was entered as values: for the chat and the console. Pure.
 
 Fields of plain types are offered: switches, numbers, words, times, choices and lists of words. Tables, paths
 and secrets stay in signalbox.toml and the environment, and so does a field with
@@ -13,7 +13,8 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from bot.plugin import Input, Modal, Note, Option, PluginConfig
+from bot.core.declare import PluginConfig
+from bot.core.messages import Input, Modal, Note, Option
 
 _ON, _OFF = "on", "off"
 _PLAIN = (int, float, str, time)
