@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bot.cli.local import load_local
+from bot.core.texts import shown_json
 
 if TYPE_CHECKING:
     from bot.core.audit_chain import ChainReport, Head, Link
@@ -50,7 +51,7 @@ def export() -> None:
 
     previous = GENESIS
     for link in _kernel().audit.links():
-        print(json.dumps(_line(link, previous), ensure_ascii=False))
+        print(shown_json(_line(link, previous)))
         previous = link.hash
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bot.cli.cells import cell
 from bot.cli.local import load_local
 
 if TYPE_CHECKING:
@@ -44,20 +45,18 @@ def doctor(
 
 def _settings(rows: list[SettingRow]) -> Table:
     from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
 
     table = Table("setting", "value", "from", title="Settings")
     for row in rows:
-        table.add_row(row.name, Text(row.value), row.origin)
+        table.add_row(cell(row.name), cell(row.value), cell(row.origin))
     return table
 
 
 def _checks(checks: list[Check]) -> Table:
     from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
 
     table = Table("what", "state", "what to do", title="Checks")
     for check in checks:
-        state = Text(check.health.status, style=_STYLE[check.health.status])
-        table.add_row(check.name, state, Text(check.health.detail))
+        state = cell(check.health.status, _STYLE[check.health.status])
+        table.add_row(cell(check.name), state, cell(check.health.detail))
     return table

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bot.cli.cells import cell
 from bot.cli.local import load_local
+from bot.core.texts import shown_json
 
 if TYPE_CHECKING:
     from bot.core.kernel import Kernel
@@ -40,11 +41,11 @@ def list_runs(
         table.add_row(
             received,
             run.id,
-            f"{run.kind} {run.subject}",
+            cell(f"{run.kind} {run.subject}"),
             run.handler,
             run.status,
             str(run.attempts),
-            run.error or "",
+            cell(run.error or ""),
         )
     Console().print(table)
 
@@ -52,7 +53,7 @@ def list_runs(
 def show(event_id: str) -> None:
     """Show one event from delivery to effects; the beginning of its id is enough."""
     trace = _kernel().trace(event_id)
-    print(json.dumps(dataclasses.asdict(trace), default=str, indent=2, ensure_ascii=False))
+    print(shown_json(dataclasses.asdict(trace), indent=2))
 
 
 def replay(run_id: str) -> None:

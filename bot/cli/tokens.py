@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bot.cli.cells import cell
 from bot.cli.local import load_local
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def list_tokens() -> None:
     for token in _tokens().all():
         state = "holds" if token.holds(now) else "revoked" if token.revoked_at else "expired"
         used = f"{token.used_at:%Y-%m-%d}" if token.used_at else "never"
-        table.add_row(token.id, token.name, token.scope, state, f"{token.expires_at:%Y-%m-%d}", used)
+        table.add_row(token.id, cell(token.name), token.scope, state, f"{token.expires_at:%Y-%m-%d}", used)
     Console().print(table)
 
 

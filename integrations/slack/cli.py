@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bot.cli.cells import cell
 from bot.cli.local import load_local
 from bot.core.errors import ConfigError, Permanent
 
@@ -26,9 +27,8 @@ def workspaces() -> None:
     table = Table(Column("team", no_wrap=True), "name", "since", "installed by", "token")
     with _kernel() as kernel:
         for one in kernel.installations.all():
-            table.add_row(
-                one.team, one.name, f"{one.installed_at:%Y-%m-%d}", one.installed_by, _token(kernel, one.team)
-            )
+            since = f"{one.installed_at:%Y-%m-%d}"
+            table.add_row(one.team, cell(one.name), since, cell(one.installed_by), _token(kernel, one.team))
         home = kernel.settings.slack.home_team
     Console().print(table)
     typer.echo(

@@ -16,6 +16,7 @@ from bot.core.database import Database
 from bot.core.errors import ConfigError
 from bot.core.events import utc_now
 from bot.core.memory import Documents, Records
+from bot.core.texts import printable
 from plugins.alert_relay import simulation
 from plugins.alert_relay.config import AlertRelayConfig
 from plugins.alert_relay.plugin import AlertRelay
@@ -42,7 +43,7 @@ def simulate(
     for difference, number in found.by_way():
         typer.echo(f"{number:6}  {difference}")
     for change in found.changes[:20]:
-        typer.echo(f"  {change.past.at:%Y-%m-%d %H:%M}  {change.past.title}")
+        typer.echo(f"  {change.past.at:%Y-%m-%d %H:%M}  {printable(change.past.title)}")
 
 
 @app.command()

@@ -13,6 +13,7 @@ import typer
 
 from bot.cli.local import load_local
 from bot.core.errors import ConfigError
+from bot.core.texts import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -257,7 +258,8 @@ def backfill(
             bar.update(task, advance=1, description=ticket.key)
             if decision is not None and decision.category:
                 typer.echo(
-                    f"{ticket.key}\t{word}\t{decision.category}\t{decision.confidence:.2f}\t{ticket.summary[:80]}"
+                    f"{ticket.key}\t{word}\t{decision.category}\t{decision.confidence:.2f}\t"
+                    f"{printable(ticket.summary[:80])}"
                 )
     kernel.close()
     for word, number in done.counts.most_common():
