@@ -234,6 +234,13 @@ class Alert(Payload):
     generator_url: str = ""
     silenced_by: tuple[str, ...] = ()
     inhibited_by: tuple[str, ...] = ()
+    muted_by: tuple[str, ...] = ()
+    """Names of the time intervals in which its route is mute."""
+
+    @property
+    def is_muted(self) -> bool:
+        """Whether Alertmanager notifies nobody about it now."""
+        return bool(self.silenced_by or self.inhibited_by or self.muted_by)
 
 
 class AlertGroup(Payload):

@@ -98,6 +98,7 @@ class _AlertStatus(_Wire):
     state: str = "active"
     silenced_by: tuple[str, ...] = Field((), alias="silencedBy")
     inhibited_by: tuple[str, ...] = Field((), alias="inhibitedBy")
+    muted_by: tuple[str, ...] = Field((), alias="mutedBy")  # old Alertmanagers do not tell
 
 
 class ApiAlert(_Wire):
@@ -118,6 +119,7 @@ class ApiAlert(_Wire):
             generator_url=self.generator_url,
             silenced_by=self.status.silenced_by,
             inhibited_by=self.status.inhibited_by,
+            muted_by=self.status.muted_by,
         )
 
 

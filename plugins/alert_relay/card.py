@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
@@ -26,8 +27,9 @@ def make(
     confirmed: bool,
     now: datetime,
 ) -> Card:
-    loud = [alert for alert in group.firing() if not _is_muted(alert)]
-    muted = [alert for alert in group.firing() if _is_muted(alert)]
+    loud = [alert for alert in group.firing() if not alert.is_muted]
+    muted = [alert for alert in group.firing() if alert.is_muted]
+    why = Counter(muted_how(alert) for alert in muted)
     resolved = [alert for alert in group.alerts if alert.status == "resolved"]
     listed = sorted([*loud, *muted] or resolved, key=_importance)
     one = listed[0] if listed else None
@@ -38,7 +40,9 @@ def make(
         description=_common(group, one, "description"),
         lines=tuple(_line(alert, names) for alert in listed[:shown]) if len(listed) > 1 else (),
         firing=len(loud),
-        silenced=len(muted),
+        silenced=why["silenced"],
+        inhibited=why["inhibited"],
+        muted=why["muted"],
         resolved=len(resolved),
         more=(max(0, len(listed) - shown) if len(listed) > 1 else 0) + group.truncated,
         **_changes(group, names, known),
@@ -59,7 +63,9 @@ def ended(card: Card) -> Card:
         update={
             "firing": 0,
             "silenced": 0,
-            "resolved": card.resolved + card.firing + card.silenced,
+            "inhibited": 0,
+            "muted": 0,
+            "resolved": card.resolved + card.active,
             "lines": (),
             "more": 0,
             "appeared": (),
@@ -94,11 +100,14 @@ def worst(alerts: Iterable[Alert]) -> str:
 
 
 def _importance(alert: Alert) -> tuple[bool, int, datetime]:
-    return (_is_muted(alert), severity.rank(alert.labels.get("severity", "")), alert.starts_at)
+    return (alert.is_muted, severity.rank(alert.labels.get("severity", "")), alert.starts_at)
 
 
-def _is_muted(alert: Alert) -> bool:
-    return bool(alert.silenced_by or alert.inhibited_by)
+def muted_how(alert: Alert) -> str:
+    """What keeps Alertmanager from notifying about it, in a word; empty when nothing does."""
+    if alert.silenced_by:
+        return "silenced"
+    return "inhibited" if alert.inhibited_by else "muted" if alert.muted_by else ""
 
 
 def _common(group: AlertGroup, one: Alert | None, name: str) -> str:
@@ -108,7 +117,8 @@ def _common(group: AlertGroup, one: Alert | None, name: str) -> str:
 
 def _line(alert: Alert, names: Mapping[str, str]) -> str:
     summary = alert.annotations.get("summary", "")
-    mute = " (silenced)" if alert.silenced_by else " (inhibited)" if alert.inhibited_by else ""
+    how = muted_how(alert)
+    mute = f" ({how})" if how else ""
     return _cut(
         f"{names[alert.fingerprint]}{mute}: {summary}" if summary else names[alert.fingerprint] + mute
     )

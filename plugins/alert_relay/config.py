@@ -87,6 +87,10 @@ class AlertRelayConfig(PluginConfig):
     storm_groups: int = Field(
         20, ge=0, description="More new groups a minute in a channel become one summary; 0 never."
     )
+    poll_cron: str = Field(
+        "* * * * * */30",
+        description="When messages are compared with Alertmanager (the last field: seconds, at least 10).",
+    )
     adopt_minutes: float = Field(
         1.0, ge=0, description="A group that Alertmanager lists this long without telling is shown too."
     )

@@ -1,18 +1,24 @@
-"""A dead man's switch for each Alertmanager: an alert that always fires must keep arriving."""
+"""A dead man's switch: an alert that always fires must keep arriving.
+
+There is one for each such alert, told apart by its labels: a pair of Alertmanagers that one Prometheus
+feeds has one between them, as either tells its alerts; two Prometheus with labels of their own have one each.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 
 from pydantic import BaseModel, ConfigDict
 
-from bot.plugin import AlertGroup, Context, Message, Section, Transient, md
+from bot.plugin import Alert, AlertGroup, Context, Message, Section, Transient, md
 from plugins.alert_relay import words
 from plugins.alert_relay.config import AlertRelayConfig
 
-_DOCUMENT = "heartbeats"
+_DOCUMENT = "heartbeats-by-alert"
 _TRIES = 5
+_NOT_TOLD = {"alertname", "severity"}
 
 
 class Beat(BaseModel):
@@ -20,6 +26,8 @@ class Beat(BaseModel):
 
     model_config = ConfigDict(frozen=True)
     source: str
+    labels: str = ""
+    """What tells it from other heartbeats."""
     at: datetime
     lost: bool = False
     losses: int = 0
@@ -28,10 +36,12 @@ class Beat(BaseModel):
 
 
 def beat(group: AlertGroup, config: AlertRelayConfig, ctx: Context) -> None:
-    """Note that an Alertmanager lives, and say so where it was missed."""
+    """Note what still beats, and say so where it was missed. What has ended beats no more."""
     source = group.external_url or group.receiver
-    _change(ctx, group.key, lambda known: _heard(known, source, ctx))
-    _show(ctx, config, group.key)
+    for alert in group.firing():
+        key = alert.fingerprint
+        _change(ctx, key, partial(_heard, source=source, alert=alert, ctx=ctx))
+        _show(ctx, config, key)
 
 
 def check(config: AlertRelayConfig, ctx: Context) -> None:
@@ -44,9 +54,10 @@ def check(config: AlertRelayConfig, ctx: Context) -> None:
         _show(ctx, config, key)
 
 
-def _heard(known: Beat | None, source: str, ctx: Context) -> Beat:
+def _heard(known: Beat | None, source: str, alert: Alert, ctx: Context) -> Beat:
     if known is None:
-        return Beat(source=source, at=ctx.now())
+        own = [f"{name}={value}" for name, value in sorted(alert.labels.items()) if name not in _NOT_TOLD]
+        return Beat(source=source, labels=", ".join(own)[:200], at=ctx.now())
     found = known.model_copy(update={"at": max(known.at, ctx.now()), "source": source})
     return found.model_copy(update={"lost": False, "event_id": ctx.event.id}) if known.lost else found
 
@@ -64,7 +75,7 @@ def _show(ctx: Context, config: AlertRelayConfig, key: str) -> None:
     if found is None or found.event_id != ctx.event.id:
         return
     ctx.step(
-        f"heartbeat-{key[:12]}-{found.losses}",
+        f"heartbeat-{key}-{found.losses}",
         ctx.chat.upsert,
         channel=config.channel,
         key=f"heartbeat:{key}:{found.losses}",
@@ -73,13 +84,14 @@ def _show(ctx: Context, config: AlertRelayConfig, key: str) -> None:
 
 
 def message(found: Beat, name: str, now: datetime) -> Message:
+    which = f"{found.source} ({found.labels})" if found.labels else found.source
     if not found.lost:
-        text = f"The heartbeat of {found.source} is back."
+        text = f"The heartbeat of {which} is back."
         return Message(
             text=text, blocks=(Section(text=md(":large_green_circle: {}", text)),), severity="good"
         )
     silent = words.span((now - found.at).total_seconds())
-    text = f"No heartbeat from {found.source} for {silent}: its alerts may not arrive."
+    text = f"No heartbeat from {which} for {silent}: its alerts may not arrive."
     advice = f"Check that Prometheus and Alertmanager run, and that {name} is routed to Signalbox."
     blocks = (Section(text=md(":red_circle: *{}*\n{}", text, advice)),)
     return Message(text=text, blocks=blocks, severity="critical", priority="high")

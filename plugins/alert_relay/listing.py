@@ -31,9 +31,8 @@ def firing(states: Sequence[GroupState], now: datetime) -> Message:
 def _line(state: GroupState, now: datetime) -> Markup:
     sign = Markup(mrkdwn=":mute:" if state.is_quiet else ":red_circle:")
     age = words.span((now - state.started_at).total_seconds())
-    count = state.card.firing + state.card.silenced
     parts: list[Text] = [md("{} *{}*", sign, state.card.title), state.card.severity or "no severity"]
-    parts += [words.count(count, "alert"), f"for {age}", f"in {state.channel}", state.incident]
+    parts += [words.count(state.card.active, "alert"), f"for {age}", f"in {state.channel}", state.incident]
     if state.acked is not None:
         parts.append(md("{} is on it", mention(state.acked.by)))
     if state.silenced is not None:

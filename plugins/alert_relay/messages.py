@@ -64,7 +64,7 @@ def _fallback(state: GroupState) -> str:
     if state.status == "resolved":
         return f"Resolved: {state.card.title}, after {_duration(state)}"
     severity = f" ({state.card.severity})" if state.card.severity else ""
-    return f"{state.card.firing + state.card.silenced} firing: {state.card.title}{severity}"
+    return f"{state.card.active} firing: {state.card.title}{severity}"
 
 
 def _headline(state: GroupState, severity: Severity) -> Markup:
@@ -83,7 +83,13 @@ def _flapping(state: GroupState) -> Text:
 
 
 def _counts(card: Card) -> str:
-    parts = [(card.firing, "firing"), (card.silenced, "silenced"), (card.resolved, "resolved")]
+    parts = [
+        (card.firing, "firing"),
+        (card.silenced, "silenced"),
+        (card.inhibited, "inhibited"),
+        (card.muted, "muted by a time interval"),
+        (card.resolved, "resolved"),
+    ]
     return " · ".join(f"{number} {word}" for number, word in parts if number)
 
 

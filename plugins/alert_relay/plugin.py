@@ -79,7 +79,7 @@ class AlertRelay(
         found = truth.NOT_ASKED if holds.rages(ctx) else truth.try_to_ask(ctx)
         Desk(self.config, ctx).relay(delivered, found)
 
-    @schedule("* * * * * */30")
+    @schedule("config:poll_cron")
     def reconcile(self, tick: Tick, ctx: Context) -> None:  # noqa: ARG002  # one time is like any other
         """Alertmanager sends no word when a silenced group ends, or when a silence is made elsewhere."""
         heartbeat.check(self.config, ctx)

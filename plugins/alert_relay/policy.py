@@ -121,7 +121,7 @@ def is_untold(known: GroupState | None, group: AlertGroup, before: datetime) -> 
 
     What is muted from the start is no news: Alertmanager would not tell it either.
     """
-    loud = [alert for alert in group.firing() if not alert.silenced_by and not alert.inhibited_by]
+    loud = [alert for alert in group.firing() if not alert.is_muted]
     if not loud or (known is not None and known.status == "firing"):
         return False
     return known is not None or min(alert.starts_at for alert in loud) <= before

@@ -151,7 +151,7 @@ def _shown(known: Silenced | None, found: Silence, alerts: Sequence[Alert], now:
         until=known.until if known and same and abs(known.until - until) < timedelta(seconds=1) else until,
         by=found.created_by,
         comment=readable(found.comment),
-        whole=all(a.silenced_by or a.inhibited_by or _fits(found, a) for a in alerts),
+        whole=all(a.is_muted or _fits(found, a) for a in alerts),
         until_resolved=bool(known and same and known.until_resolved),
         warned=bool(known and same and known.warned and known.until >= until),
     )

@@ -106,11 +106,20 @@ class Card(_Value):
     firing: int = 0
     resolved: int = 0
     silenced: int = 0
+    inhibited: int = 0
+    """Muted by another alert that fires."""
+    muted: int = 0
+    """Muted by a time interval of Alertmanager's routes."""
     more: int = 0
     appeared: tuple[str, ...] = ()
     ended: tuple[str, ...] = ()
     links: tuple[Link, ...] = ()
     footnote: str = ""
+
+    @property
+    def active(self) -> int:
+        """Alerts that fire, whether anybody is notified about them or not."""
+        return self.firing + self.silenced + self.inhibited + self.muted
 
 
 class Sibling(_Value):

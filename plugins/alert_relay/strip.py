@@ -77,7 +77,7 @@ def _silence_button(state: GroupState, silence_for: timedelta) -> Button:
         confirm=Confirm(
             title=f"Silence for {hours}?"[:100],
             text=f"Nobody is notified about {matching or 'this group'} for {hours}; "
-            f"now {state.card.firing + state.card.silenced} alerts."[:300],
+            f"now {state.card.active} alerts."[:300],
             ok="Silence",
         ),
     )

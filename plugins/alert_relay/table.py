@@ -6,6 +6,7 @@ import csv
 import io
 
 from bot.plugin import Alert, AlertGroup
+from plugins.alert_relay import card
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -22,7 +23,7 @@ def csv_of(group: AlertGroup) -> bytes:
 
 
 def _row(alert: Alert, labels: list[str]) -> list[str]:
-    status = "silenced" if alert.silenced_by else "inhibited" if alert.inhibited_by else alert.status
+    status = card.muted_how(alert) or alert.status
     summary = alert.annotations.get("summary", "")
     return [status, alert.starts_at.isoformat(), summary, *(alert.labels.get(name, "") for name in labels)]
 

@@ -7,6 +7,7 @@ Alertmanager 0.25; each test names one, plays it and compares the message with w
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -14,7 +15,7 @@ import pytest
 from alert_kit import lines, notify, poll, relay_kit
 from alert_samples import alert, group, recorded, resolved
 
-from bot.plugin import AlertGroup, Matcher, Silence, Transient
+from bot.plugin import Alert, AlertGroup, Matcher, Silence, Transient
 from bot.testing import START, Kit, Shown
 from integrations.alertmanager.models import Notification
 from integrations.alertmanager.source import KIND
@@ -47,7 +48,10 @@ def told(kit: Kit, key: str = "g1") -> Shown:
 
 
 def counts(shown: Shown) -> dict[str, int]:
-    return {word: int(number) for number, word in re.findall(r"(\d+) (firing|silenced)", shown.text)}
+    return {
+        word: int(number)
+        for number, word in re.findall(r"(\d+) (firing|silenced|inhibited|muted)", shown.text)
+    }
 
 
 def agrees(kit: Kit) -> None:
@@ -59,12 +63,15 @@ def agrees(kit: Kit) -> None:
             assert "resolved after" in shown.text
             assert shown.buttons == []
             continue
-        muted = [a for a in listed[key].alerts if a.silenced_by or a.inhibited_by]
-        loud = len(listed[key].alerts) - len(muted)
-        expected = {"firing": loud, "silenced": len(muted)}
-        assert counts(shown) == {word: number for word, number in expected.items() if number}
+        assert counts(shown) == Counter(state_of(found) for found in listed[key].alerts)
     for key, found in listed.items():
-        assert key in living or all(a.silenced_by or a.inhibited_by for a in found.alerts)
+        assert key in living or all(state_of(a) != "firing" for a in found.alerts)
+
+
+def state_of(found: Alert) -> str:
+    if found.silenced_by:
+        return "silenced"
+    return "inhibited" if found.inhibited_by else "muted" if found.muted_by else "firing"
 
 
 # -- what comes more than once -----------------------------------------------------------------------
@@ -184,6 +191,18 @@ def test_an_inhibition_is_seen(kit: Kit) -> None:
     poll(kit, seconds=30)
     agrees(kit)
     assert "web-2 (inhibited)" in told(kit).text
+
+
+def test_a_time_interval_that_mutes_is_seen_and_what_it_mutes_from_the_start_is_no_news(kit: Kit) -> None:
+    """Newer Alertmanagers tell which alerts the time intervals of their routes mute."""
+    fires(kit, group(alert()))
+    nightly = {"muted_by": ("nightly",)}
+    other = group(alert("db").model_copy(update=nightly), labels={"alertname": "Other"}, key="g0")
+    holds(kit, group(alert().model_copy(update=nightly)), other)
+    poll(kit, minutes=5)
+    agrees(kit)
+    assert "1 muted by a time interval" in told(kit).text
+    assert len(lines(kit)) == 1
 
 
 def test_what_ends_under_a_silence_ends_here(kit: Kit) -> None:

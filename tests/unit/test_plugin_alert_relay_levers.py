@@ -477,6 +477,25 @@ def test_a_heartbeat_that_stays_away_is_reported_once_and_its_return_too() -> No
         assert "is back" in back.text
 
 
+def test_each_of_several_heartbeats_is_missed_by_itself() -> None:
+    """One group, one Alertmanager, two Prometheus: what the other one says is no sign of life."""
+    with Kit(AlertRelay, config={"heartbeat_minutes": 10}) as kit:
+        delivered = recorded("watchdog.json")
+        one, other = (
+            delivered.alerts[0].model_copy(
+                update={"fingerprint": site, "labels": {"alertname": "Watchdog", "site": site}}
+            )
+            for site in ("berlin", "oslo")
+        )
+        notify(kit, delivered.model_copy(update={"alerts": (one, other)}))
+        later(kit, minutes=9)
+        gone = other.model_copy(update={"status": "resolved"})
+        notify(kit, delivered.model_copy(update={"alerts": (one, gone)}))
+        later(kit, minutes=2)
+        [lost] = kit.chat.messages
+        assert "(site=oslo) for 11 min" in lost.text
+
+
 def test_without_a_heartbeat_setting_nothing_is_reported(kit: Kit) -> None:
     notify(kit, recorded("watchdog.json"))
     later(kit, hours=9)
