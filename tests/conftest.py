@@ -41,8 +41,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
 
 
 class OneForWholeProducts(LoadScopeScheduling):
+    """With three processes or more, one breaks products and another uses them: they share no port and no file."""
+
     def _split_scope(self, nodeid: str) -> str:
-        return "product" if nodeid.startswith(WHOLE_PRODUCT) else nodeid
+        if not nodeid.startswith(WHOLE_PRODUCT):
+            return nodeid
+        return nodeid.split("/")[1] if self.numnodes > len(WHOLE_PRODUCT) else "product"
 
 
 PORTS = range(15_000, 32_000)
