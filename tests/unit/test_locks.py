@@ -9,7 +9,7 @@ import pytest
 
 pytestmark = pytest.mark.unit
 ROOT = Path(__file__).parents[2]
-HASHED = ("web", "run", "executors", "train")
+HASHED = ("web", "run", "executors", "train", "dev")
 INSTALLERS = (
     "Makefile",
     "deploy/image/Dockerfile",
