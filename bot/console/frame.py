@@ -41,7 +41,7 @@ class Console:
         key = kernel.settings.secret_key
         self.kernel = kernel
         self.links = Links(kernel.db, kernel.clock)
-        self.sessions = Sessions(key.get_secret_value().encode()) if key else None
+        self.sessions = Sessions(key.get_secret_value().encode(), kernel.db, kernel.clock) if key else None
         self.slack = SlackIdentity.of(kernel.settings)
 
     def session(self, request: Request) -> Session:
@@ -72,8 +72,19 @@ class Console:
         self.kernel.audit.record(f"console:{user}", "console.sign_in", "console")
         answer = RedirectResponse("/", 303)
         cookie = self.sessions.begin(user, by_link=by_link)
-        answer.set_cookie(COOKIE, cookie, max_age=SESSION_SECONDS, **cookie_rules(request))
+        answer.set_cookie(COOKIE, cookie, max_age=SESSION_SECONDS, **self.cookie_rules(request))
         return answer
+
+    def end(self, session: Session) -> None:
+        """Signed out, in every browser that has this session's cookie."""
+        if self.sessions is not None:
+            self.sessions.end(session)
+        self.kernel.audit.record(f"console:{session.user}", "console.sign_out", "console")
+
+    def cookie_rules(self, request: Request) -> dict[str, Any]:
+        """A proxy that ends TLS does not always say so: what people are told to open says it, too."""
+        is_https = request.url.scheme == "https" or self.kernel.settings.web.public_url.startswith("https:")
+        return {"httponly": True, "samesite": "lax", "secure": is_https}
 
     def show(self, request: Request, template: str, here: str, *, code: int = 200, **shown: Any) -> Response:
         session = self.session(request)
@@ -110,10 +121,6 @@ def error_page(
     """It names nothing that a stranger may not know, so it asks for no session."""
     shown = {"title": title, "why": detail}
     return _TEMPLATES.TemplateResponse(request, "error.html", shown, status_code=status, headers=headers)
-
-
-def cookie_rules(request: Request) -> dict[str, Any]:
-    return {"httponly": True, "samesite": "lax", "secure": request.url.scheme == "https"}
 
 
 def _plugin_pages(kernel: Kernel) -> list[tuple[str, str]]:

@@ -11,7 +11,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from bot.console import charts
 from bot.console.flow import Flow
-from bot.console.frame import VIEW, Console, cookie_rules
+from bot.console.frame import VIEW, Console
 from bot.console.plugin_pages import add_plugins
 from bot.console.plugin_settings import add_settings
 from bot.console.sign_in import COOKIE
@@ -48,7 +48,7 @@ def _add_door(router: APIRouter, console: Console) -> None:
     def ask_slack(request: Request) -> Response:
         asked = _configured(console).ask()
         answer = RedirectResponse(asked.url, 303)
-        rules = cookie_rules(request)
+        rules = console.cookie_rules(request)
         answer.set_cookie(STATE_COOKIE, asked.cookie, max_age=STATE_SECONDS, path=DONE, **rules)
         return answer
 
@@ -68,7 +68,7 @@ def _add_door(router: APIRouter, console: Console) -> None:
 
     @router.post("/sign-out")
     def sign_out(request: Request, token: Annotated[str, Form()]) -> Response:
-        console.sent_by(request, token)
+        console.end(console.sent_by(request, token))
         answer = RedirectResponse("/", 303)
         answer.delete_cookie(COOKIE)
         return answer

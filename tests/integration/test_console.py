@@ -120,7 +120,8 @@ def test_a_link_does_not_work_for_long(tmp_path: Path) -> None:
 
 
 def test_a_cookie_of_another_key_is_no_session(site: Web) -> None:
-    site.http.cookies.set("signalbox_session", Sessions(b"x" * 32).begin("admin", by_link=True))
+    sessions = Sessions(b"x" * 32, site.kernel.db)
+    site.http.cookies.set("signalbox_session", sessions.begin("admin", by_link=True))
     assert site.http.get("/").status_code == 401
 
 
@@ -135,6 +136,13 @@ def test_the_cookie_is_kept_from_scripts_and_other_sites(site: Web) -> None:
         "https://testserver/sign-in", params={"code": Links(site.kernel.db).make()}, follow_redirects=False
     )
     assert "secure" in https.headers["set-cookie"].lower()
+
+
+def test_behind_a_proxy_that_does_not_tell_the_cookie_is_for_https_too(database_url: str) -> None:
+    with web(database_url, web={"public_url": "https://signalbox.example"}) as running:
+        code = Links(running.kernel.db).make()
+        answer = running.http.get("/sign-in", params={"code": code}, follow_redirects=False)
+        assert "secure" in answer.headers["set-cookie"].lower()
 
 
 def test_what_came_in_is_shown_escaped(site: Web) -> None:
@@ -169,7 +177,7 @@ def test_a_dead_letter_is_replayed_with_the_form_and_audited(site: Web) -> None:
     assert [row.actor for row in site.kernel.audit.recent(1)] == ["console:admin"]
 
 
-@pytest.mark.parametrize("token", ["", "guessed"])
+@pytest.mark.parametrize("token", ["", "guessed", "schlüssel"])
 def test_a_form_of_another_site_changes_nothing(site: Web, token: str) -> None:
     run_id = dead_letter(site)
     sign_in(site)
@@ -190,8 +198,14 @@ def test_an_event_is_followed_from_delivery_to_effects(site: Web) -> None:
 
 def test_signing_out_ends_the_session(site: Web) -> None:
     token = sign_in(site)
+    copied = site.http.cookies["signalbox_session"]
     assert site.http.post("/sign-out", data={"token": token}).status_code == 401
     assert site.http.get("/inbox").status_code == 401
+    site.http.cookies.set("signalbox_session", copied)
+    assert site.http.get("/inbox").status_code == 401, "the cookie that somebody copied before"
+    sign_in(site)
+    assert site.http.get("/inbox").status_code == 200
+    assert "console.sign_out" in [row.action for row in site.kernel.audit.recent(3)]
 
 
 def test_a_plugin_s_page_links_to_pages_and_to_nothing_else(site: Web) -> None:
