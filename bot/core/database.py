@@ -134,6 +134,16 @@ class Database:
             finally:
                 lock.execute(text(f"SELECT pg_advisory_unlock({_MIGRATION_LOCK})"))
 
+    def empty_log(self) -> None:
+        """SQLite's write-ahead log keeps what was replaced until it is written over."""
+        if self.engine.dialect.name != "sqlite":
+            return
+        connection = self.engine.raw_connection()  # outside of a transaction, or it is refused
+        try:
+            connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        finally:
+            connection.close()
+
     def is_newest(self) -> bool:
         """Whether the schema is the one that this program works with."""
         return self._revision() == newest_revision()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -52,6 +53,7 @@ from bot.core.tables import (
 ERASED = "erased"
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 SHORTEST = 3
+_HTML = {ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&'"}
 # Where words of strangers are kept, besides the audit trail.
 _TABLES: Mapping[Table, tuple[str, ...]] = {
     events: ("subject", "actor", "serial", "body"),
@@ -86,11 +88,14 @@ class Privacy:
         wanted = _Terms(terms)
         changed: Counter[str] = Counter()
         with self._db.write() as tx:
+            if tx.dialect.name == "sqlite":  # else what is replaced stays in the file until its place is used
+                tx.exec_driver_sql("PRAGMA secure_delete=ON")
             for table, columns in _TABLES.items():
                 for row in _candidates(tx, table, columns, wanted):
                     changed[_rewrite(tx, table, row, columns, wanted)] += 1
             positions = [row.position for row in _candidates(tx, audit, _AUDITED, wanted) if row.position]
         changed["audit"] = self._audit.erase(positions, reason, by) if positions else 0
+        self._db.empty_log()
         return +changed
 
 
@@ -102,8 +107,7 @@ class _Terms:
                 f"Give ids or names of at least {SHORTEST} characters, such as SUP-17 or U0ABC123."
             )
         self.terms = [term.strip() for term in terms]
-        # Where JSON was written with escapes, a name with an umlaut stands in another spelling.
-        self.spellings = sorted({spelt for t in self.terms for spelt in (t, json.dumps(t)[1:-1])})
+        self.spellings = sorted({spelt for term in self.terms for spelt in _spellings(term)})
         joined = "|".join(re.escape(spelling) for spelling in sorted(self.spellings, key=len, reverse=True))
         self.pattern = re.compile(rf"(?<![\w-])(?:{joined})(?![\w-])", re.IGNORECASE)
 
@@ -123,6 +127,20 @@ class _Terms:
 
     def _key(self, key: str) -> str:
         return ERASED if self.pattern.search(key) else key
+
+
+def _spellings(term: str) -> Iterator[str]:
+    """As it may stand there: an umlaut in one character or two; in small and capital letters, which SQLite
+    tells apart beyond ASCII; in JSON as it is, with escapes, and with those that keep HTML harmless.
+    """
+    for form in ("NFC", "NFD"):
+        whole = unicodedata.normalize(form, term)
+        for written in (whole, whole.lower(), whole.upper(), whole.title()):
+            yield written
+            escaped = json.dumps(written)[1:-1]
+            yield escaped
+            yield escaped.translate(_HTML)
+            yield escaped.replace("/", "\\/")
 
 
 def _strings(value: Any) -> Iterator[str]:

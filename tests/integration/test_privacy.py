@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -88,6 +89,36 @@ def test_nothing_names_them_any_more_and_the_chain_holds(kernel: Kernel) -> None
     assert "SUP-170" in everything(kernel)
     assert Records(kernel.db, "autotag").tally("decision", "label") == {"billing": 1}
     assert kernel.audit.rows()[-1].subject == "request 4"
+
+
+@pytest.mark.parametrize(
+    ("kept", "asked"),
+    [
+        ("JÜRGEN MÜLLER", NAME),
+        ("Ju\u0308rgen Mu\u0308ller", NAME),
+        ("J\\u00FCrgen M\\u00fcller", NAME),
+        ("Ann O\\u0027Hara \\u0026 Sons", "Ann O'Hara & Sons"),
+        ("https:\\/\\/shop.example\\/ann", "https://shop.example/ann"),
+    ],
+)
+def test_a_name_is_found_however_it_was_written_down(kernel: Kernel, kept: str, asked: str) -> None:
+    body = f'{{"from": "{kept}", "id": "SUP-99"}}'.encode()
+    kernel.inbox.put(NewEvent("github", "ticket.created", "SUP-99", body))
+    assert Privacy(kernel.db, kernel.audit).erase([asked], "cli", "r") == {"events": 1}
+    assert kept not in everything(kernel)
+
+
+def test_no_trace_is_left_in_an_sqlite_file(kernel: Kernel, database_url: str) -> None:
+    fill(kernel)
+    file = database_url.removeprefix("sqlite:///")
+    if file == database_url:
+        assert database_url.startswith("postgresql"), "its files are the server's: docs/security.md"
+        return
+    Privacy(kernel.db, kernel.audit).erase([TICKET, PERSON, NAME], "cli", "r")
+    left = b"".join(path.read_bytes() for path in Path(file).parent.glob(f"{Path(file).name}*"))
+    assert b"SUP-170" in left
+    for term in (PERSON, "Müller", "M\\u00fcller", "charged twice"):
+        assert term.encode() not in left, term
 
 
 def test_a_second_time_nothing_is_found(kernel: Kernel) -> None:
