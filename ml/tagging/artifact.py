@@ -6,12 +6,15 @@ load; the manifest's own stands in manifest.sha256.
 
 from __future__ import annotations
 
+import csv
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
@@ -23,7 +26,7 @@ from ml.tagging.errors import ModelTamperedError, ModelUnavailableError
 from ml.tagging.head import Head
 
 MANIFEST, CHECKSUM = "manifest.json", "manifest.sha256"
-HEAD, CARD = "head.safetensors", "MODEL_CARD.md"
+HEAD, CARD, CONFUSION = "head.safetensors", "MODEL_CARD.md", "confusion.csv"
 ENCODER, WORDS, TOKENIZER = "encoder.onnx", "encoder.words", "tokenizer.json"
 Mode = Literal["few-shot", "head", "full", "adapted"]
 
@@ -94,6 +97,22 @@ class Manifest(_Frozen):
 def save_head(head: Head, folder: Path) -> None:
     tensors = {"weights": head.weights, "bias": head.bias}
     save_file({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}, folder / HEAD)
+
+
+def save_confusion(table: npt.NDArray[np.int64], names: Sequence[str], folder: Path) -> None:
+    """Of the validation texts: rows are the truth, columns what was said."""
+    with (folder / CONFUSION).open("w", newline="", encoding="utf-8") as stream:
+        rows = csv.writer(stream)
+        rows.writerow(["", *names])
+        rows.writerows([name, *counts] for name, counts in zip(names, table.tolist(), strict=True))
+
+
+def confusion(folder: Path) -> npt.NDArray[np.int64] | None:
+    """None: the model was not judged on validation texts, or they may have several categories."""
+    if not (folder / CONFUSION).exists():
+        return None
+    with (folder / CONFUSION).open(newline="", encoding="utf-8") as stream:
+        return np.array([row[1:] for row in list(csv.reader(stream))[1:]], np.int64)
 
 
 def seal(folder: Path, head: Head, facts: Facts) -> Manifest:

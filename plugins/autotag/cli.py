@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -51,8 +51,9 @@ def train(
     name: Annotated[str, typer.Option(help="The first part of the version.")] = "tagging",
     precision: Annotated[float, typer.Option(min=0.5, max=1.0, help="Of tags applied unasked.")] = 0.95,
     languages: Annotated[str, typer.Option(help="Codes of what DATA is written in.")] = "en",
-    epochs: Annotated[int, typer.Option(min=1, help="At most; training stops early.")] = 10,
+    epochs: Annotated[int, typer.Option(min=1, help="At most; training stops early.")] = 3,
     seed: Annotated[int, typer.Option(help="The same seed and data give the same model.")] = 0,
+    refit: Annotated[bool, typer.Option(help="Judged, learn from the validation examples too.")] = True,  # noqa: FBT002  # an option of the command line
     track: Annotated[bool, typer.Option("--track", help="Record the run in MLflow.")] = False,  # noqa: FBT002  # an option of the command line
     models: Models = None,
 ) -> None:
@@ -62,7 +63,8 @@ def train(
     from ml.tagging.training.recipe import Recipe  # noqa: PLC0415
 
     with _sentences(), _progress() as progress:
-        plan = run.Plan(name, mode.value, precision, _languages(languages), Recipe(epochs=epochs, seed=seed))
+        recipe = Recipe(epochs=epochs, seed=seed)
+        plan = run.Plan(name, mode.value, precision, _languages(languages), recipe, refit)
         given = run.parts(
             examples.read(data),
             examples.read(valid) if valid else [],
@@ -74,7 +76,7 @@ def train(
     for key, value in manifest.facts.metrics.items():
         typer.echo(f"  {key} {value:.4f} (validation)")
     if track:
-        _track(_folder(models), out, given.valid)
+        _track(_folder(models), out)
 
 
 def _languages(given: str) -> tuple[str, ...]:
@@ -89,23 +91,25 @@ def _languages(given: str) -> tuple[str, ...]:
     return codes
 
 
-def _track(models: Path, out: Path, valid: Sequence[Example]) -> None:
-    from ml.tagging import Tagger, artifact, metrics, registry  # noqa: PLC0415
+def _track(models: Path, out: Path) -> None:
+    from ml.tagging import artifact  # noqa: PLC0415
     from ml.tagging.training import tracking  # noqa: PLC0415
 
-    manifest, table = artifact.read(out), None
-    if valid:
-        guesses = registry.best_guesses(Tagger.open(out, models), [e.text for e in valid])
-        said, true = (_places(found, manifest.categories) for found in (guesses, [e.category for e in valid]))
-        table = metrics.confusion(said, true, len(manifest.categories))
     with _sentences():
-        typer.echo(f"MLflow run {tracking.record(models.parent / 'mlflow', out, manifest, table)}")
+        run = tracking.record(models.parent / "mlflow", out, artifact.read(out), artifact.confusion(out))
+        typer.echo(f"MLflow run {run}")
 
 
-def _places(found: list[str], categories: tuple[str, ...]) -> Any:
-    import numpy as np  # noqa: PLC0415
+def _unseen(model: Path, rows: Sequence[Example]) -> None:
+    """The texts that a model was judged by it may have learned from afterwards."""
+    from ml.tagging import DataError, artifact  # noqa: PLC0415
+    from ml.tagging.training import data as examples  # noqa: PLC0415
 
-    return np.array([categories.index(name) if name in categories else 0 for name in found])
+    if artifact.read(model).facts.settings.get("refit_texts") == examples.fingerprint(rows):
+        raise DataError(
+            "The model learned from these very texts, so they can't judge it. "
+            "Give others, or train it with --no-refit."
+        )
 
 
 @app.command()
@@ -123,6 +127,8 @@ def evaluate(
     with _sentences():
         rows = examples.read(data)
         folder = _folder(models)
+        if model:
+            _unseen(model, rows)
         tagger = Tagger.open(model, folder) if model else Tagger.load(folder)
         found = tagger.tag([example.text for example in rows])
         lines = evaluation.report(found, [() if e.outside else e.categories for e in rows])
@@ -145,7 +151,9 @@ def promote(
     from ml.tagging.training import data as examples  # noqa: PLC0415
 
     with _sentences():
-        rows = [example for example in examples.read(data) if not example.outside]
+        given = examples.read(data)
+        _unseen(model, given)
+        rows = [example for example in given if not example.outside]
         texts, wanted = [e.text for e in rows], [e.categories for e in rows]
         folder = _folder(models)
         challenger, champion = Tagger.open(model, folder), Tagger.load(folder)

@@ -100,6 +100,42 @@ def test_a_trained_model_is_described(head: Path) -> None:
     assert manifest.facts.data_sha256 in (head / artifact.CARD).read_text()
 
 
+def test_what_was_chosen_stays_when_it_learns_from_the_validation_texts_too(
+    head: Path, models: Path, tmp_path: Path
+) -> None:
+    more = ("--no-refit", "--models", models)
+    assert tags("train", TRAIN, "--out", tmp_path / "once", *more).exit_code == 0
+    once, again = artifact.read(tmp_path / "once"), artifact.read(head)
+    assert (again.temperature, again.bands, again.scope_at) == (once.temperature, once.bands, once.scope_at)
+    assert again.facts.metrics == once.facts.metrics
+    assert again.files[artifact.HEAD] != once.files[artifact.HEAD]
+    assert (
+        f"anew with the {again.facts.settings['refit']} validation examples"
+        in (head / artifact.CARD).read_text()
+    )
+    assert "validation examples" not in (tmp_path / "once" / artifact.CARD).read_text()
+
+
+def test_texts_that_a_model_learned_from_do_not_judge_it(models: Path, tmp_path: Path) -> None:
+    rows = data.few(data.read(TRAIN), 8, 0)
+    file = tmp_path / "few.jsonl"
+    file.write_text("\n".join(json.dumps({"text": e.text, "label": e.label}) for e in rows))
+    more = ("--valid", HELDOUT, "--models", models)
+    assert tags("train", file, "--out", tmp_path / "again", *more).exit_code == 0
+    for command in (("evaluate", HELDOUT, "--model"), ("promote", "--data", HELDOUT)):
+        result = tags(*command, tmp_path / "again", "--models", models)
+        assert "learned from these very texts" in refused(result)
+    assert tags("train", file, "--out", tmp_path / "once", "--no-refit", *more).exit_code == 0
+    assert tags("evaluate", HELDOUT, "--model", tmp_path / "once", "--models", models).exit_code == 0
+
+
+def test_what_was_taken_for_what_is_of_texts_not_learned_from(head: Path) -> None:
+    manifest, table = artifact.read(head), artifact.confusion(head)
+    assert table is not None
+    assert table.sum() == manifest.facts.settings["refit"]
+    assert np.trace(table) / table.sum() == pytest.approx(manifest.facts.metrics["accuracy"])
+
+
 def test_the_same_seed_and_data_give_the_same_model(head: Path, models: Path, tmp_path: Path) -> None:
     assert tags("train", TRAIN, "--out", tmp_path / "again", "--models", models).exit_code == 0
     assert artifact.read(tmp_path / "again").files[artifact.HEAD] == artifact.read(head).files[artifact.HEAD]
@@ -196,8 +232,11 @@ def test_a_full_fine_tune_without_torch_says_what_to_install(
 
 
 @needs_train_extra
-def test_a_full_fine_tune_becomes_an_int8_model_of_its_own(models: Path, tmp_path: Path) -> None:
-    plan = run.Plan("full", "full", recipe=Recipe(epochs=2, batch=32))
+@pytest.mark.parametrize(("agreement", "refit"), [(1.0, False), (0.0, True)])
+def test_a_full_fine_tune_becomes_an_int8_model_of_its_own(
+    models: Path, tmp_path: Path, agreement: float, refit: bool
+) -> None:
+    plan = run.Plan("full", "full", recipe=Recipe(epochs=2, batch=32, agreement=agreement), refit=refit)
     seen: list[float] = []
     given = run.parts(data.read(TRAIN), [], plan)
     manifest = run.train(given, plan, tmp_path / "m", models, lambda _what, share: seen.append(share))

@@ -11,6 +11,8 @@ def write(facts: Facts, head: Head) -> str:
     bands = [f"| {name} | {b.apply_at:.3f} | {b.suggest_at:.3f} |" for name, b in head.bands.items()]
     more = facts.settings.get("unlabelled")
     examples = f"{facts.examples} examples" + (f" beside {more} unlabelled texts" if more else "")
+    if refit := facts.settings.get("refit"):
+        examples += f", then anew with the {refit} validation examples, its settings kept"
     scope = "not judged" if head.scope_at is None else f"energy below {head.scope_at:.3f}"
     lines = [
         f"# {facts.name}",

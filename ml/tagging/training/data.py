@@ -80,6 +80,12 @@ class Parts:
     outside_valid: Sequence[Example] = ()
     unlabelled: Sequence[str] = ()
 
+    def together(self) -> Parts:
+        """All of them to learn from, none to judge by."""
+        return Parts(
+            [*self.train, *self.valid], (), [*self.outside, *self.outside_valid], (), self.unlabelled
+        )
+
     def sha256(self) -> str:
         """Of all that a model learns from."""
         more = [[Example(text, "", "") for text in self.unlabelled]] if self.unlabelled else []
@@ -199,3 +205,9 @@ def sha256(*parts: Sequence[Example]) -> str:
             found.update(json.dumps([example.text, example.label, *example.categories]).encode())
         found.update(b"\n")
     return found.hexdigest()
+
+
+def fingerprint(examples: Sequence[Example]) -> str:
+    """Of the texts alone, in whatever order."""
+    texts = "\n".join(sorted(example.text for example in examples))
+    return hashlib.sha256(texts.encode()).hexdigest()

@@ -34,17 +34,40 @@ L2 = 1e-4
 
 @dataclass(frozen=True)
 class Plan:
-    """`precision` is the wanted share of right tags among those applied without asking."""
+    """`precision` is the wanted share of right tags among those applied without asking.
+
+    `refit`: when all was judged and chosen on the validation texts, learn anew from them too.
+    """
 
     name: str
     mode: Mode
     precision: float = 0.95
     languages: tuple[str, ...] = ("en",)
     recipe: Recipe = field(default_factory=Recipe)
+    refit: bool = True
 
     @property
     def seed(self) -> int:
         return self.recipe.seed
+
+
+@dataclass(frozen=True)
+class _Learned:
+    """What training itself gives; `epochs`: after how many of them it was best."""
+
+    encoder: Encoder
+    weights: Matrix
+    bias: Matrix
+    epochs: int = 0
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """A head, how good it is, and which category was taken for which: all on the validation texts."""
+
+    head: Head
+    measured: dict[str, float]
+    table: npt.NDArray[np.int64] | None = None
 
 
 def parts(
@@ -79,11 +102,13 @@ def train(given: Parts, plan: Plan, out: Path, cache: Path, progress: Progress) 
     with tempfile.TemporaryDirectory(dir=out.parent) as scratch:
         made = Path(scratch) / "model"
         made.mkdir()
-        fitted, measured = _fitted(given, names, plan, made, cache, progress)
-        artifact.save_head(fitted, made)
-        facts = _facts(given, plan, measured)
-        (made / artifact.CARD).write_text(card.write(facts, fitted), encoding="utf-8")
-        manifest = artifact.seal(made, fitted, facts)
+        found = _fitted(given, names, plan, made, cache, progress)
+        artifact.save_head(found.head, made)
+        facts = _facts(given, plan, found.measured)
+        (made / artifact.CARD).write_text(card.write(facts, found.head), encoding="utf-8")
+        if found.table is not None:
+            artifact.save_confusion(found.table, names.categories, made)
+        manifest = artifact.seal(made, found.head, facts)
         shutil.copytree(made, out, dirs_exist_ok=True)
     return manifest
 
@@ -111,53 +136,73 @@ def _check(given: Parts, names: Names, plan: Plan) -> None:
             )
 
 
-def _fitted(
-    given: Parts, names: Names, plan: Plan, made: Path, cache: Path, progress: Progress
-) -> tuple[Head, dict[str, float]]:
-    if names.several:
-        encoder = (
-            _tuned(given, names, plan, made, cache, progress)[0]
-            if plan.mode == "full"
-            else Encoder.load(cache)
-        )
-        progress("fitting", 0.9)
-        return several.fitted(encoder, given, names, plan.precision, plan.seed)
+def _fitted(given: Parts, names: Names, plan: Plan, made: Path, cache: Path, progress: Progress) -> _Judged:
     if plan.mode == "few-shot":
-        encoder = Encoder.load(cache)
-        progress("encoding", 0.1)
-        return few.fitted(encoder, given, names, plan.precision, plan.seed, progress), {}
+        return _few_shot(given, names, plan, cache, progress)
+    if not plan.refit:
+        return _judged(_learned(given, names, plan, made, cache, progress), given, names, plan)
+    first = made.parent / "judged"
+    first.mkdir()
+    learned = _learned(given, names, plan, first, cache, lambda what, share: progress(what, share / 2))
+    found = _judged(learned, given, names, plan)
+    again = dataclasses.replace(plan, recipe=dataclasses.replace(plan.recipe, epochs=max(1, learned.epochs)))
+    final = _learned(
+        given.together(),
+        names,
+        again,
+        made,
+        cache,
+        lambda what, share: progress(f"all texts: {what}", 0.5 + share / 2),
+    )
+    fitted = dataclasses.replace(found.head, weights=final.weights, bias=final.bias)
+    return dataclasses.replace(found, head=fitted)
+
+
+def _few_shot(given: Parts, names: Names, plan: Plan, cache: Path, progress: Progress) -> _Judged:
+    encoder = Encoder.load(cache)
+    progress("encoding", 0.1)
+    if names.several:
+        return _Judged(*several.fitted(encoder, given, names, plan.precision, plan.seed))
+    return _Judged(few.fitted(encoder, given, names, plan.precision, plan.seed, progress), {})
+
+
+def _learned(given: Parts, names: Names, plan: Plan, made: Path, cache: Path, progress: Progress) -> _Learned:
     if plan.mode == "full":
-        encoder, weights, bias = _tuned(given, names, plan, made, cache, progress)
+        learned = _tuned(given, names, plan, made, cache, progress)
+        if not names.several:
+            return learned
+        encoder, epochs = learned.encoder, learned.epochs
     else:
-        encoder = Encoder.load(cache)
+        encoder, epochs = Encoder.load(cache), 0
         progress("encoding", 0.1)
-        vectors = encoder.encode([clean(example.text) for example in given.train])
-        progress("fitting", 0.5)
-        weights, bias = head.fit(vectors, names.numbers(given.train), len(names.labels), L2)
-    progress("calibrating", 0.95)
-    return calibrated(encoder, weights, bias, given, names, plan)
+    vectors = encoder.encode([clean(example.text) for example in given.train])
+    progress("fitting", 0.9)
+    if names.several:
+        return _Learned(encoder, *several.fit(vectors, names.flags(given.train)), epochs)
+    return _Learned(encoder, *head.fit(vectors, names.numbers(given.train), len(names.labels), L2))
 
 
-def _tuned(
-    given: Parts, names: Names, plan: Plan, made: Path, cache: Path, progress: Progress
-) -> tuple[Encoder, Matrix, Matrix]:
+def _tuned(given: Parts, names: Names, plan: Plan, made: Path, cache: Path, progress: Progress) -> _Learned:
     from ml.tagging.training import tuned  # noqa: PLC0415  # torch
 
     found = tuned.cached(given, names, plan.recipe, cache, lambda what, share: progress(what, 0.9 * share))
     export.write(found.encoder, made)
     scale = np.float32(plan.recipe.scale / head.SCALE)  # the head applies its own
     encoder = Encoder(made / artifact.ENCODER, made / artifact.TOKENIZER)
-    return encoder, (found.weights * scale).astype(np.float32), found.bias
+    return _Learned(encoder, (found.weights * scale).astype(np.float32), found.bias, found.epochs)
 
 
-def calibrated(
-    encoder: Encoder, weights: Matrix, bias: Matrix, given: Parts, names: Names, plan: Plan
-) -> tuple[Head, dict[str, float]]:
-    """Temperature, bands and scope from validation texts, by the very int8 encoder that will serve."""
+def _judged(learned: _Learned, given: Parts, names: Names, plan: Plan) -> _Judged:
+    """Temperature, bands and scope from validation texts, by the very int8 encoder that would serve."""
+    if names.several:
+        made, found = several.judged(
+            learned.encoder, learned.weights, learned.bias, given, names, plan.precision
+        )
+        return _Judged(made, found)
 
     def logits(examples: Sequence[Example]) -> Matrix:
-        vectors = encoder.encode([clean(example.text) for example in examples])
-        found: Matrix = (vectors * head.SCALE @ weights + bias).astype(np.float32)
+        vectors = learned.encoder.encode([clean(example.text) for example in examples])
+        found: Matrix = (vectors * head.SCALE @ learned.weights + learned.bias).astype(np.float32)
         return found
 
     owner = np.array(names.owner)
@@ -170,8 +215,18 @@ def calibrated(
     shares = calibration.rolled_up(fine, owner, len(names.categories))
     bands = calibration.bands(shares, owner[wanted], names.categories, plan.precision)
     scope_at = calibration.scope(calibration.energy(inside), outside)
-    made = Head(names.labels, names.categories, names.owner, weights, bias, temperature, bands, scope_at)
-    return made, measured(shares, owner[wanted], calibration.energy(inside), outside)
+    made = Head(
+        names.labels,
+        names.categories,
+        names.owner,
+        learned.weights,
+        learned.bias,
+        temperature,
+        bands,
+        scope_at,
+    )
+    table = metrics.confusion(shares.argmax(axis=1), owner[wanted], len(names.categories))
+    return _Judged(made, measured(shares, owner[wanted], calibration.energy(inside), outside), table)
 
 
 def measured(
@@ -187,13 +242,16 @@ def measured(
 
 
 def _facts(given: Parts, plan: Plan, measured: dict[str, float]) -> Facts:
-    settings = (
+    settings: dict[str, float | int | str] = (
         dataclasses.asdict(plan.recipe)
         if plan.mode == "full"
         else {"l2": L2 if plan.mode == "head" else head.L2}
     )
     if given.unlabelled:
         settings["unlabelled"] = len(given.unlabelled)
+    if plan.refit and plan.mode != "few-shot":
+        settings["refit"] = len(given.valid)
+        settings["refit_texts"] = data.fingerprint([*given.valid, *given.outside_valid])
     return Facts(
         name=plan.name,
         mode=plan.mode,

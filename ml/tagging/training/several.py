@@ -20,26 +20,39 @@ Flags = npt.NDArray[np.bool_]
 def fitted(
     encoder: Encoder, given: Parts, names: Names, precision: float, seed: int
 ) -> tuple[Head, dict[str, float]]:
-    """Calibrated on the validation texts; where there are none, out of fold on those trained on."""
+    """Calibrated out of fold: there are too few texts to keep some aside."""
     vectors, wanted = _encoded(encoder, given.train), names.flags(given.train)
     weights, bias = fit(vectors, wanted)
-    if given.valid:
-        logits, judged = _logits(encoder, given.valid, weights, bias), names.flags(given.valid)
-    else:
-        logits, judged = _out_of_fold(vectors, wanted, seed), wanted
-    temperature = calibration.temperature_of_each(logits, judged)
+    return _calibrated(_out_of_fold(vectors, wanted, seed), wanted, (weights, bias), names, precision, None)
+
+
+def judged(
+    encoder: Encoder, weights: Matrix, bias: Matrix, given: Parts, names: Names, precision: float
+) -> tuple[Head, dict[str, float]]:
+    """Calibrated on the validation texts."""
+    logits = _logits(encoder, given.valid, weights, bias)
+    strange = [*given.outside, *given.outside_valid]
+    outside = _logits(encoder, strange, weights, bias) if strange else logits[:0]
+    scope_at = calibration.scope(calibration.joint_energy(logits), calibration.joint_energy(outside))
+    return _calibrated(logits, names.flags(given.valid), (weights, bias), names, precision, scope_at)
+
+
+def _calibrated(
+    logits: Matrix,
+    wanted: Flags,
+    learned: tuple[Matrix, Matrix],
+    names: Names,
+    precision: float,
+    scope_at: float | None,
+) -> tuple[Head, dict[str, float]]:
+    temperature = calibration.temperature_of_each(logits, wanted)
     shares = calibration.sigmoid((logits / temperature).astype(np.float32))
-    bands = calibration.bands_of_each(shares, judged, names.categories, precision)
-    scope_at = None
-    if given.valid:
-        strange = [*given.outside, *given.outside_valid]
-        outside = _logits(encoder, strange, weights, bias) if strange else logits[:0]
-        scope_at = calibration.scope(calibration.joint_energy(logits), calibration.joint_energy(outside))
+    bands = calibration.bands_of_each(shares, wanted, names.categories, precision)
     made = Head(
-        names.labels, names.categories, names.owner, weights, bias, temperature, bands, scope_at, several=True
+        names.labels, names.categories, names.owner, *learned, temperature, bands, scope_at, several=True
     )
-    best = judged[np.arange(len(judged)), shares.argmax(axis=1)]
-    return made, {"accuracy": float(best.mean()), "micro_f1": metrics.micro_f1(shares, judged)}
+    best = wanted[np.arange(len(wanted)), shares.argmax(axis=1)]
+    return made, {"accuracy": float(best.mean()), "micro_f1": metrics.micro_f1(shares, wanted)}
 
 
 def fit(embeddings: Matrix, wanted: Flags, l2: float = L2) -> tuple[Matrix, Matrix]:

@@ -16,7 +16,7 @@ from ml.tagging.training.data import Names, Parts
 from ml.tagging.training.finetune import Examples, Tuned, tune
 from ml.tagging.training.recipe import Recipe
 
-_HEAD = "head."
+_HEAD, _EPOCHS = "head.", "epochs"
 
 
 def cached(
@@ -43,7 +43,12 @@ def key(given: Parts, recipe: Recipe) -> str:
 
 def keep(tuned: Tuned, file: Path) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    tensors = {**tuned.encoder, f"{_HEAD}weights": tuned.weights, f"{_HEAD}bias": tuned.bias}
+    tensors = {
+        **tuned.encoder,
+        f"{_HEAD}weights": tuned.weights,
+        f"{_HEAD}bias": tuned.bias,
+        _EPOCHS: np.array([tuned.epochs]),
+    }
     partial = file.with_suffix(".partial")
     save_file({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}, partial)
     partial.replace(file)
@@ -52,4 +57,4 @@ def keep(tuned: Tuned, file: Path) -> None:
 def _read(file: Path) -> Tuned:
     tensors = load_file(file)
     weights, bias = tensors.pop(f"{_HEAD}weights"), tensors.pop(f"{_HEAD}bias")
-    return Tuned(tensors, weights, bias, ())
+    return Tuned(tensors, weights, bias, int(tensors.pop(_EPOCHS)[0]))
