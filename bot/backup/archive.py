@@ -19,6 +19,7 @@ from bot.core.errors import Permanent
 
 _LEVEL = 3
 _CHUNK = 1 << 20
+_LONGEST_NAME = 1024
 
 
 class ArchiveWriter:
@@ -37,6 +38,9 @@ class ArchiveWriter:
                 self.files[member] = hashlib.sha256(info.linkname.encode()).hexdigest()
                 return
             with file.open("rb") as opened:
+                if info.islnk():  # one file under two names: each is kept whole
+                    info.type, info.linkname = tarfile.REGTYPE, ""
+                    info.size = os.fstat(opened.fileno()).st_size
                 reading = _Hashing(opened)
                 self._tar.addfile(info, cast(IO[bytes], reading))
         except FileNotFoundError:
@@ -90,23 +94,48 @@ def writing(target: Path, key: bytes | None) -> Iterator[ArchiveWriter]:
 def unpack(archive: Path, folder: Path, keys: Sequence[bytes]) -> Manifest:
     """Unpack into an empty folder and check every member against the manifest.
 
+    Where there are keys, one that is not encrypted is refused: anybody who can write where archives lie could
+    have made it.
+
     Raises:
         Permanent: it can't be read, a member is missing, was changed or was not announced.
     """
     try:
         with archive.open("rb") as source:
             stream = DecryptingReader(source, keys) if is_encrypted(source) else source
+            if stream is source and keys:
+                raise Permanent(
+                    f"{archive.name} is not encrypted, and backup.key is set: nobody knows who made it. Use "
+                    "another archive; for one from before the key was set, and that you trust, leave "
+                    "backup.key and backup.old_keys out this once."
+                )
             with (
                 gzip.GzipFile(fileobj=io.BufferedReader(cast(Any, stream), _CHUNK)) as packed,
                 tarfile.open(mode="r|", fileobj=packed) as tar,
             ):
-                tar.extractall(folder, filter="data")
+                tar.extractall(folder, filter=_plain)  # noqa: S202  # see there
                 # To the end, where gzip keeps its checksum: padding and headers are in no member's digest.
                 while packed.read(_CHUNK):
                     pass
     except (tarfile.TarError, OSError, EOFError, zlib.error) as exc:
         raise Permanent(f"{archive.name} can't be unpacked: {exc}. Use another archive.") from exc
     return _checked(archive, folder)
+
+
+def _plain(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo:
+    """What an archive of ours holds: files, folders and links within it, and nothing that lies behind a link.
+
+    Python's own filter is not enough: before 3.11.13 it is led out of the folder by links and long names
+    (CVE-2025-4517 and its kin).
+    """
+    if not (member.isfile() or member.isdir() or member.issym()) or len(member.name) > _LONGEST_NAME:
+        raise tarfile.FilterError(f"{member.name[:80]!r} is neither a file nor a folder nor a link")
+    here = Path(folder)
+    for part in Path(member.name).parts:
+        here /= part
+        if part == ".." or here.is_symlink():
+            raise tarfile.OutsideDestinationError(member, str(here))
+    return tarfile.data_filter(member, folder)
 
 
 def _checked(archive: Path, folder: Path) -> Manifest:

@@ -356,6 +356,62 @@ def test_a_member_that_climbs_out_of_the_folder_is_refused(tmp_path: Path) -> No
         unpack(evil, tmp_path / "in", [])
 
 
+def packed(file: Path, *members: tuple[tarfile.TarInfo, bytes]) -> Path:
+    with tarfile.open(file, "w:gz") as tar:
+        for info, content in members:
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    return file
+
+
+def linked(name: str, to: str) -> tuple[tarfile.TarInfo, bytes]:
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname = tarfile.SYMTYPE, to
+    return info, b""
+
+
+def out_of_the_folder(deep: str) -> list[tuple[tarfile.TarInfo, bytes]]:
+    """CVE-2025-4517: a path so long that realpath gives up, and a link behind it that leads out."""
+    members, here = [], ""
+    for letter in "abcdefghijklmnop":
+        folder = tarfile.TarInfo(here + deep)
+        folder.type = tarfile.DIRTYPE
+        members += [(folder, b""), linked(here + letter, deep)]
+        here += f"{deep}/"
+    behind = "/".join([*"abcdefghijklmnop", "l" * 254])
+    members += [linked(behind, "../" * 16), linked("escape", f"{behind}/../..")]
+    return [*members, (tarfile.TarInfo("escape/outside"), b"x")]
+
+
+def test_a_member_behind_links_is_refused_whatever_python_s_filter_says(tmp_path: Path) -> None:
+    name = "signalbox-20260101T000000Z.tar.gz"
+    behind = [linked("data/models", "."), (tarfile.TarInfo("data/models/x"), b"x")]
+    twice = [linked("x", "y"), (tarfile.TarInfo("x"), b"x")]
+    for number, members in enumerate((behind, twice, out_of_the_folder("d" * 247))):
+        folder = tmp_path / f"{number}" / "in"
+        folder.mkdir(parents=True)
+        with pytest.raises(Permanent, match="can't be unpacked"):
+            unpack(packed(tmp_path / name, *members), folder, [])
+        assert [path.name for path in folder.parent.iterdir()] == ["in"]
+    assert not list(tmp_path.rglob("outside"))
+
+
+def test_with_a_key_an_archive_that_is_not_encrypted_is_refused(site: Site) -> None:
+    archive = site.backups().create()
+    with pytest.raises(Permanent, match=r"not encrypted, and backup\.key is set"):
+        site.backups(key=SecretStr(KEY)).verify(archive)
+    assert site.backups().verify(archive).audit_rows >= 20
+
+
+def test_a_file_under_two_names_is_kept_whole_under_both(site: Site, elsewhere: Callable[[], Site]) -> None:
+    kept = site.settings.data_dir / "models" / "v1"
+    (kept / "copy.json").hardlink_to(kept / "scores.json")
+    archive, other = site.backups().create(), elsewhere()
+    other.backups().restore(archive)
+    restored = other.settings.data_dir / "models" / "v1"
+    assert (restored / "copy.json").read_text() == (restored / "scores.json").read_text() == "[0.25, 0.75]"
+
+
 @pytest.mark.parametrize("size", [0, 1, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, 3 << 20])
 def test_encryption_gives_back_what_it_took(size: int) -> None:
     content, sealed = bytes(size), io.BytesIO()
