@@ -68,6 +68,7 @@ class SlackFront:
     ) -> None:
         self._settings = settings
         self._clock = clock
+        self._limits = limits
         self._socket: AsyncSocketModeHandler | None = None
         self._connecting: asyncio.Task[None] | None = None
         self._notices = Notices(settings.api_url)
@@ -118,7 +119,9 @@ class SlackFront:
                 answer = await self.dispatch(body, headers)
             except BadDelivery as exc:
                 metrics.INBOX_RECEIVED.labels("slack", "refused").inc()
-                log.warning("delivery.refused", source="slack", status=exc.status, error=str(exc))
+                # A flood of forgeries shall not fill the log too.
+                if self._limits is None or not self._limits.failures.wait("slack"):
+                    log.warning("delivery.refused", source="slack", status=exc.status, error=str(exc))
                 return Response("", exc.status)
         kind = answer.headers.get("content-type", ["text/plain"])[0]
         return Response(answer.body, answer.status, media_type=kind)

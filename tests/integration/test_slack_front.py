@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 
 import httpx2
 import pytest
+from structlog.testing import capture_logs
 
 from bot.core.errors import Transient
 from bot.core.events import ChatMessage, Click, Command, Submission
@@ -136,6 +137,16 @@ def test_commands_clicks_forms_and_mentions_become_runs(site: Web) -> None:
     assert handlers(site) == ["toy.form", "toy.hi", "toy.mention", "toy.press"]
     queued = {run.run_id for run in site.queue.runs}
     assert queued == {run.id for run in site.kernel.inbox.runs()}
+
+
+def test_a_flood_of_forgeries_does_not_fill_the_log(database_url: str) -> None:
+    with (
+        web(database_url, Toy(Toy.Config()), limits={"failures": "3/minute"}) as site,
+        capture_logs() as logs,
+    ):
+        for _ in range(9):
+            assert site.http.post("/slack/events", content=b"{}").status_code == 401
+    assert [entry["event"] for entry in logs if entry.get("source") == "slack"] == ["delivery.refused"] * 3
 
 
 @pytest.mark.parametrize(
