@@ -60,7 +60,7 @@ def _add_list(router: APIRouter, console: Console) -> None:
     def plugins(request: Request) -> Response:
         console.session(request)
         kernel.overrides.refresh()
-        shown = {
+        shown: dict[str, Any] = {
             "report": kernel.registry.report,
             "resting": kernel.pauses.all(),
             "off": {name: off.words for name, off in kernel.switches.all().items()},
@@ -99,7 +99,13 @@ def _add_pages(router: APIRouter, console: Console) -> None:
         controls = [part for part in made.parts if isinstance(part, Controls) and not session.by_link]
         buttons = {part.title: press.shown(part, session.user, kernel) for part in controls}
         address = f"/pages/{plugin}/of/{key}" if key else f"/pages/{plugin}"
-        shown = {"page": made, "address": address, "buttons": buttons, "charts": charts}
+        shown: dict[str, Any] = {
+            "page": made,
+            "address": address,
+            "buttons": buttons,
+            "charts": charts,
+            "key": key,
+        }
         return console.show(request, "page.html", plugin, **shown)
 
     def draw(request: Request, plugin: str, key: str, number: int, *, narrow: bool) -> Response:
@@ -151,12 +157,21 @@ def _page(kernel: Kernel, name: str, key: str) -> Page:
     return made
 
 
+def _worded(value: Any) -> str:
+    """A setting as its form shows it, not as Python does."""
+    if value is None or value in ("", [], {}):
+        return "–"  # noqa: RUF001  # as other empty cells
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
 def _detail(plugin: Plugin[Any], kernel: Kernel) -> dict[str, Any]:
     config = plugin.config.model_dump(mode="json")
     return {
         "name": plugin.name,
         "settings": [
-            (name, config[name], kernel.overrides.origin(plugin.name, name), field.description)
+            (name, _worded(config[name]), kernel.overrides.origin(plugin.name, name), field.description)
             for name, field in type(plugin.config).model_fields.items()
         ],
         "handlers": [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
@@ -81,7 +81,7 @@ def _add_inbox(router: APIRouter, console: Console) -> None:
     @router.get("/")
     def overview(request: Request) -> Response:
         console.session(request)
-        shown = {
+        shown: dict[str, Any] = {
             "counts": kernel.inbox.counts(kernel.clock() - _DAY),
             "oldest": kernel.inbox.oldest_pending_seconds(),
             "runs": kernel.inbox.runs(limit=15, with_clock=False),

@@ -74,7 +74,7 @@ def _fires(stage: Stage) -> Iterator[list[_Group]]:
         for _ in range(stage.chance.choice(_A_DAY)):
             start = stage.now - timedelta(days=day) + timedelta(minutes=stage.chance.randint(0, 1200))
             service = stage.chance.choice(_SERVICES)
-            groups = []
+            groups: list[_Group] = []
             for _ in range(1 + (stage.chance.random() < _JOINED)):
                 number += 1
                 title, severity = stage.chance.choice(_ALERTS)
@@ -99,7 +99,7 @@ def _group(stage: Stage, group: _Group) -> Member:
     _fact(stage, group, noticed, "fired", {
         "started_at": group.start.isoformat(), "title": group.title, "severity": group.severity,
         "labels": {"alertname": group.title, "service": group.service},
-        "planned": False, "alerts": group.alerts,
+        "planned": False, "alerts": group.alerts, "channel": "#alerts",
     })  # fmt: skip
     if stage.chance.random() < _ACKED:
         by, at = stage.chance.choice(PEOPLE), max(noticed, group.start + group.lasted * 0.25)

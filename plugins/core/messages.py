@@ -60,7 +60,10 @@ def _command_line(slash: str, handler: Handler) -> Markup:
 
 
 def _usage(handler: Handler) -> str:
-    return (handler.declaration.usage or handler.declaration.match).replace("`", "'")
+    """What is typed: its name, also where the plugin tells only what comes after it."""
+    name, usage = handler.declaration.match, handler.declaration.usage
+    whole = usage if usage.split(maxsplit=1)[:1] == [name] else f"{name} {usage}".strip()
+    return whole.replace("`", "'")
 
 
 def command_detail(slash: str, handler: Handler, *, allowed: bool) -> Message:

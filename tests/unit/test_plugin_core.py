@@ -47,6 +47,10 @@ class Other(Plugin):
     def open(self, cmd: Command, ctx: Context) -> None:
         ctx.reply("open")
 
+    @command("look", help="Whatever there is.", usage="[THING]")
+    def look(self, cmd: Command, ctx: Context) -> None:
+        ctx.reply("look")
+
     @command("shut", help="For the few.", permission="other.shut")
     def shut(self, cmd: Command, ctx: Context) -> None:
         ctx.reply("shut")
@@ -153,6 +157,7 @@ def test_help_lists_what_the_asker_may_use_by_plugin(kit: Kit) -> None:
     text = kit.reply.text
     assert text.index("*core*") < text.index("*other*")
     assert "`/signalbox open [THING]` Open to all." in text
+    assert "`/signalbox look [THING]` Whatever there is." in text
     assert "shut" not in text
     assert "deadletters" not in text
     kit.grant("U1", "other.shut")

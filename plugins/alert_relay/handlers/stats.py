@@ -42,7 +42,7 @@ class StatsHandlers:
         return pages.incidents(self.config, ctx, self.page_title, self.name)
 
     def page_of(self, key: str, ctx: Context) -> Page | None:
-        return pages.incident(key, ctx, self.name)
+        return pages.incident(key, ctx)
 
     def home(self, user: User, ctx: Context) -> Sequence[Block]:
         """What somebody has acknowledged or was asked to take, and still fires."""

@@ -46,7 +46,7 @@ def incidents(config: AlertRelayConfig, ctx: Context, title: str, plugin: str) -
     )
 
 
-def incident(key: str, ctx: Context, plugin: str) -> Page | None:
+def incident(key: str, ctx: Context) -> Page | None:
     """What happened in one of them, moment by moment."""
     try:
         known = Ledger(ctx.documents).asked(key)
@@ -96,11 +96,6 @@ def incident(key: str, ctx: Context, plugin: str) -> Page | None:
                     )
                     for member in known.members
                 ),
-            ),
-            Table(
-                title="Others",
-                columns=("Page",),
-                rows=((Cell(text="All incidents", link=f"/pages/{plugin}"),),),
             ),
         ),
     )
@@ -244,7 +239,7 @@ def _runs(newest_first: Iterable[Record]) -> Table:
     rows = [_run(record) for record in list(newest.values())[:_RUNS]]
     return Table(
         title="Mitigations, the latest",
-        columns=("At (UTC)", "Mitigation", "Service", "Came to", "By"),
+        columns=("At (UTC)", "Mitigation", "Service", "Came to", "Asked for by"),
         rows=tuple(rows),
         empty="None ran yet. `[[mitigations]]` in the settings puts a button under an alert.",
     )
@@ -255,7 +250,8 @@ def _run(record: Record) -> tuple[str | Cell, ...]:
     at, mitigation = f"{record.at:%d %b %H:%M}", str(record.data["mitigation"])
     came_to = Cell(text=status.replace("_", " "), tone=_TONES.get(status, ""))
     shown = Cell(text=mitigation, link=f"/events/{record.event_id}" if record.event_id else "")
-    return at, shown, str(record.data.get("service") or "none"), came_to, str(record.data.get("by") or "")
+    by = str(record.data.get("requested_by") or record.data.get("by") or "")
+    return at, shown, str(record.data.get("service") or "none"), came_to, by
 
 
 def _success(found: Sequence[Success]) -> Table:
