@@ -38,6 +38,7 @@ MARK = "signalbox_anomaly"
 """The label by which the shipped rules mark alerts about anomalies."""
 _TOLERANCE = 1.5
 _REMEMBERED = 50
+_FIRING = "firing:"
 
 
 class AnomalyWatch(Plugin[AnomalyWatchConfig]):
@@ -170,12 +171,13 @@ class AnomalyWatch(Plugin[AnomalyWatchConfig]):
 
     @command("anomalies", help="Show what is watched for anomalies.")
     def show(self, command: Command, ctx: Context) -> None:  # noqa: ARG002  # nothing to choose
-        found = [(watch.name, ctx.documents.get(f"firing:{watch.name}")) for watch in self.config.watch]
-        rows = [
-            (name, int(doc.data["series"]) if doc else 0, int(doc.data["firing"]) if doc else 0)
-            for name, doc in found
-        ]
-        ctx.reply(messages.watched(rows))
+        looks = {doc.key.removeprefix(_FIRING): doc.data for doc in ctx.documents.having(_FIRING)}
+        names = dict.fromkeys([*(watch.name for watch in self.config.watch), *looks])
+        empty = {"series": 0, "firing": 0}
+        found = [(name, looks.get(name, empty)) for name in names]
+        ctx.reply(
+            messages.watched([(name, int(look["series"]), int(look["firing"])) for name, look in found])
+        )
 
     def page(self, ctx: Context) -> Page:
         return anomalies(self.config, EXCUSED, ctx, self.page_title)

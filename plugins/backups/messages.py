@@ -17,12 +17,8 @@ def alarm(health: Health) -> Message:
 
 def summary(state: Mapping[str, Any], health: Health) -> Message:
     lines: list[str | Markup] = [
-        md("*Last archive*: {} at {}", state.get("last_archive", "none"), _when(state.get("last_backup"))),
-        md(
-            "*Last good restore*: {} at {}",
-            state.get("restored_archive", "none"),
-            _when(state.get("last_restore")),
-        ),
+        _line("Last archive", state.get("last_archive"), state.get("last_backup"), "create"),
+        _line("Last good restore", state.get("restored_archive"), state.get("last_restore"), "verify"),
     ]
     if "rto" in state:
         took, old = f"{state['rto']:.1f} s", f"{state['rpo'] / 3600:.1f} h"
@@ -36,5 +32,7 @@ def _message(title: str, detail: Markup) -> Message:
     return Message(text=title, blocks=(Section(text=join("", [md("*{}*", title), detail])),))
 
 
-def _when(stamp: str | None) -> str:
-    return f"{datetime.fromisoformat(stamp):%Y-%m-%d %H:%M} UTC" if stamp else "never"
+def _line(what: str, archive: str | None, stamp: str | None, verb: str) -> Markup:
+    if not stamp:
+        return md("*{}*: never yet; `signalbox backup {}` does it now, the schedule by itself.", what, verb)
+    return md("*{}*: {} at {} UTC", what, archive or "one", f"{datetime.fromisoformat(stamp):%Y-%m-%d %H:%M}")
