@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Callable
+from typing import Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Form, Request
 from fastapi.responses import Response
 
 from bot.console.frame import Console
@@ -18,34 +20,50 @@ COOKIE = "signalbox_slack_install"
 LINKS = "signalbox.slack-install"
 _STATES = "signalbox.slack-state"
 _BY_LINK = "install-link"
+USED = "This link was used already or is older than ten minutes."
 
 
 def install_router(kernel: Kernel) -> APIRouter:
     router = APIRouter(include_in_schema=False)
-    console = Console(kernel)
-    links = Links(kernel.db, kernel.clock, LINKS)
-    states = Links(kernel.db, kernel.clock, _STATES)
+    console, states = Console(kernel), Links(kernel.db, kernel.clock, _STATES)
+    _add_start(router, console, states)
+    _add_end(router, console, states)
+    return router
+
+
+def _add_start(router: APIRouter, console: Console, states: Links) -> None:
+    links = Links(console.kernel.db, console.kernel.clock, LINKS)
 
     @router.get(START)
     def offer(request: Request, code: str = "") -> Response:
+        if not code:
+            return begin(request, lambda: _with_session(console, request))
+        if not links.holds(code):
+            raise console.sign_in_needed(USED)
+        return console.plain(request, "slack_install.html", 200, code=code)
+
+    @router.post(START)
+    def offer_by_link(request: Request, code: Annotated[str, Form()]) -> Response:
+        return begin(request, lambda: _with_link(console, links, code))
+
+    def begin(request: Request, who: Callable[[], str]) -> Response:
         installer = _installer(console)
         try:
-            by = _with_link(console, links, code) if code else _with_session(console, request)
+            by = who()
             installer.check()
         except Refused as exc:
             return console.plain(request, "slack_install.html", 403, why=str(exc))
         state = states.make(by)
         # Who was sent a link may be a stranger: where else it is installed is not theirs to know.
-        known = [] if code else kernel.installations.all()
+        known = [] if by == _BY_LINK else console.kernel.installations.all()
         address = installer.address(state)
         answer = console.plain(request, "slack_install.html", 200, address=address, known=known)
-        is_https = kernel.settings.web.public_url.startswith("https:")
-        seconds = int(LINK_LIFETIME.total_seconds())
-        answer.set_cookie(
-            COOKIE, state, max_age=seconds, path=DONE, httponly=True, samesite="lax", secure=is_https
-        )
+        seconds, rules = int(LINK_LIFETIME.total_seconds()), console.cookie_rules(request)
+        answer.set_cookie(COOKIE, state, max_age=seconds, path=DONE, **rules)
         return answer
 
+
+def _add_end(router: APIRouter, console: Console, states: Links) -> None:
     @router.get(DONE)
     def done(request: Request, state: str = "", code: str = "", error: str = "") -> Response:
         installer = _installer(console)
@@ -65,8 +83,6 @@ def install_router(kernel: Kernel) -> APIRouter:
         answer.delete_cookie(COOKIE, path=DONE)
         return answer
 
-    return router
-
 
 def _installer(console: Console) -> Installer:
     settings = console.kernel.settings
@@ -80,7 +96,7 @@ def _installer(console: Console) -> Installer:
 
 def _with_link(console: Console, links: Links, code: str) -> str:
     if links.use(code) is None:
-        raise console.sign_in_needed("This link was used already or is older than ten minutes.")
+        raise console.sign_in_needed(USED)
     return _BY_LINK
 
 

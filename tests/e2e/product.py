@@ -134,7 +134,12 @@ class Product:
         """What a person does: open the link, press Add to Slack, choose the workspace, come back."""
         link = self.cli("slack", "install-link").stdout.strip()
         with httpx2.Client(timeout=30, follow_redirects=True) as browser:
-            button = re.search(r'class="button" href="([^"]+)"', browser.get(link).text)
+            form = re.search(
+                r'action="([^"]+)"><input type="hidden" name="code" value="([^"]+)">', browser.get(link).text
+            )
+            assert form
+            page = browser.post(self.url + form[1], data={"code": form[2]})
+            button = re.search(r'class="button" href="([^"]+)"', page.text)
             assert button
             choose = re.search(rf'href="([^"]+into={team})"', browser.get(unescape(button[1])).text)
             assert choose
