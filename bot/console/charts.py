@@ -11,6 +11,7 @@ _COLOURS = ("#3778c2", "#c2573a", "#2f8f5b", "#8a5cc2", "#b08900", "#5b7083")
 _GREY = "#7a8190"
 """Legible on light and on dark."""
 _ROW = 34
+_FEW = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +44,29 @@ def svg(chart: Chart, size: Size = WIDE) -> bytes:
         show_legend=len(chart.series) > 1, legend_at_bottom=True,
         legend_at_bottom_columns=_columns(chart, size), dots_size=2, stroke_style={"width": 2.5},
         show_minor_x_labels=across, truncate_label=size.name,
-        formatter=lambda value: f"{value:g}{chart.unit}", explicit_size=True, min_scale=3, max_scale=6,
-        print_values=False, zero=0, include_x_axis=chart.kind != "line",
+        value_formatter=lambda value: f"{value:,.10g}{chart.unit}", explicit_size=True, min_scale=3,
+        max_scale=6, print_values=False, zero=0, include_x_axis=chart.kind != "line",
     )  # fmt: skip
     # Across, the first name stands at the bottom unless it is turned.
     turn = -1 if across else 1
     drawn.x_labels = list(chart.x)[::turn]
     if not across:
         drawn.x_labels_major = list(chart.x[:: max(1, -(-len(chart.x) // size.labels))])
+    drawn.y_labels = whole_numbers(chart)
     for name, values in chart.series:
         drawn.add(name, list(values)[::turn])
     drawn.add_xml_filter(_without_scripts)
     rendered: bytes = drawn.render()
     return rendered
+
+
+def whole_numbers(chart: Chart) -> list[int] | None:
+    """The axis of a few things that are counted: half of one is none. None leaves it to the drawing."""
+    columns = list(zip(*(values for _, values in chart.series), strict=False))
+    together = sum if chart.kind == "stacked" else max
+    most = max((together(value or 0 for value in column) for column in columns), default=0)
+    counted = all(value is None or (value >= 0 and value == int(value)) for c in columns for value in c)
+    return list(range(int(most) + 1)) if counted and 0 < most <= _FEW else None
 
 
 def height(chart: Chart, size: Size) -> int:

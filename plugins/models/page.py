@@ -21,6 +21,10 @@ _METRICS = {
 _LISTED = 20
 _DRAWN = 8
 _OWNERS = ("churn-digest", "autotag")
+_WAITS = (
+    "{} waits. Once it passed the gate and scored beside the champion, its buttons stand here and in Slack; "
+    "`{} churn models` says what it still lacks."
+)
 _NOTHING = (
     "No challenger waits and none served before. `signalbox churn train` and `signalbox tags train` make "
     "one; then its buttons stand here: promote, keep, roll back."
@@ -33,7 +37,7 @@ def models(ctx: Context, title: str) -> Page:
     tagging = kept(tagging_folder(ctx))
     parts = (
         _figures(found, tagging),
-        *_buttons(ctx),
+        *_buttons(ctx, found),
         *_churn(folder, found, ctx.settings.slack.command),
         _tagging(tagging),
         Prose(title="Going back with tags", text=_back_with_tags(tagging)),
@@ -41,14 +45,18 @@ def models(ctx: Context, title: str) -> Page:
     return Page(title=title, parts=parts)
 
 
-def _buttons(ctx: Context) -> list[Controls | Prose]:
+def _buttons(ctx: Context, churn: Shelf) -> list[Controls | Prose]:
     """A button belongs to the plugin whose models it changes: these are from the pages of those."""
     found: list[Controls | Prose] = []
     for name in _OWNERS:
         if name in ctx.registry.plugins:
             page = ctx.registry.plugins[name].page(ctx.in_place_of(name))
             found += [part for part in page.parts if isinstance(part, Controls)]
-    return found or [Prose(title="Nothing to decide", text=_NOTHING)]
+    if found:
+        return found
+    waits = churn.challenger if churn.challenger != churn.champion else None
+    words = _WAITS.format(waits.name, ctx.settings.slack.command) if waits else _NOTHING
+    return [Prose(title="Nothing to decide yet" if waits else "Nothing to decide", text=words)]
 
 
 def tagging_folder(ctx: Context) -> Path:
@@ -240,7 +248,7 @@ def _kept(one: Kept) -> tuple[str | Cell, ...]:
 
 def _back_with_tags(found: Sequence[Kept]) -> str:
     earlier = next((one for one in found if not one.serves), None)
-    who = "Who promoted what stands in the audit trail."
+    who = "Who promoted what: `signalbox records list --about 'tag model'`."
     if earlier is None:
         return f"No earlier tagging model is kept, so there is nothing to go back to. {who}"
     return f"Run signalbox tags promote with the folder {earlier.folder} to let it serve again. {who}"

@@ -57,6 +57,15 @@ def test_a_chart_of_noughts_is_empty_only_where_something_else_is_to_be_said() -
     assert chart(series=()).is_empty
 
 
+def test_a_few_things_are_counted_in_whole_numbers_and_many_have_their_thousands_marked() -> None:
+    few = chart(kind="stacked", series=(("left", (1.0, 0.0)), ("stayed", (2.0, None))))
+    assert {"0", "1", "2", "3"} <= set(words(charts.svg(few)))
+    assert charts.whole_numbers(chart(series=(("share", (0.5, 2.0)),))) is None
+    money = words(charts.svg(chart(kind="bar", series=(("value", (63_000.0, 9_000.0)),))))
+    assert "60,000" in money
+    assert "2 min" in words(charts.svg(chart(kind="bar", unit=" min"))), "the axis says what it counts"
+
+
 def test_code_in_words_is_escaped() -> None:
     assert with_code("run `a <b>` & go") == "run <code>a &lt;b&gt;</code> &amp; go"
     assert with_code("a ` alone") == "a ` alone"
