@@ -37,6 +37,7 @@ class Api:
             Transient: no answer, 429 or 5xx; tried again, after as long as the helpdesk asks for.
             Permanent: refused; says what to look at.
         """
+        _stays_below(path, what)
         try:
             response = self._client.request(method, self._base + path, json=body, params=params)
         except httpx2.RequestError as exc:
@@ -69,6 +70,16 @@ class Api:
                 f"{self.name} could not {what}: there is no such thing, or the bot's account may not see it."
             )
         raise Permanent(f"{self.name} refused to {what} ({status}): {response.text[:300]}")
+
+
+def _stays_below(path: str, what: str) -> None:
+    """A key of dots alone can't be quoted: it would lead to another place of the API.
+
+    Raises:
+        Permanent: it would.
+    """
+    if {".", ".."} & set(path.partition("?")[0].split("/")):
+        raise Permanent(f"Nothing was asked to {what}: that is no key of a ticket.")
 
 
 class MissingError(Permanent):

@@ -23,7 +23,8 @@ from bot.webhooks.body import json_object
 if TYPE_CHECKING:
     from integrations.helpdesks.api import Api
 
-_KEY = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9._-]{1,100})#([0-9]{1,12})")
+# A repository named "." or ".." would lead elsewhere in the API.
+_KEY = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]{0,38}/(?!\.{1,2}#)[A-Za-z0-9._-]{1,100})#([0-9]{1,12})")
 _LOGIN = re.compile(r"[A-Za-z0-9][\w-]{0,60}(\[bot\])?")
 _KINDS = {
     "opened": "ticket.created",

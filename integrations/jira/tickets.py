@@ -176,9 +176,16 @@ class JiraTickets:
 
     def _request(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         url = f"{self._settings.url.rstrip('/')}/rest/api/{self._version}/{path}"
-        # The library's own methods read the issue before and after each write; its session does not.
+        # The library's own methods read the issue before and after each write; its session does not. It would
+        # follow a redirect, with what is sent, to wherever that leads.
         session: Any = self._jira._session  # noqa: SLF001
-        response = session.request(method, url, **({} if body is None else {"json": body}))
+        sent = {} if body is None else {"json": body}
+        response = session.request(method, url, allow_redirects=False, **sent)
+        if response.is_redirect:
+            raise Permanent(
+                f"Jira wants to send us elsewhere ({response.status_code}), which is not followed: set "
+                "JIRA_URL to the address that it ends at."
+            )
         return _object(response) if response.content else {}
 
 
@@ -194,6 +201,8 @@ def _quoted(text: str) -> str:
 
 
 def _issue(key: str) -> str:
+    if key in {".", ".."}:  # quoted, too, they would lead to another place of the API
+        raise Permanent(f"{key!r} is no key of an issue.")
     return f"issue/{quote(key, safe='')}"
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from fastapi import FastAPI, Request, Response
 from helpdesk_fakes import (
     NOW,
     SECRET,
@@ -93,6 +94,45 @@ def desk(request: pytest.FixtureRequest) -> Iterator[Desk]:
 @pytest.fixture
 def key(desk: Desk) -> str:
     return str(desk.fake.add("Card declined", "Twice.\n\nSince noon.", ["vip"]))
+
+
+@pytest.mark.parametrize("name", DESKS)
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_redirect_is_not_followed(name: str, status: int) -> None:
+    """Neither the credentials nor the ticket's words go anywhere but to the configured address."""
+    asked: list[str] = []
+    app = FastAPI()
+
+    @app.api_route("/{path:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
+    def lead_away(path: str, request: Request) -> Response:
+        asked.append(request.url.path)
+        return Response(status_code=status, headers={"Location": "/elsewhere"})
+
+    made, connect, settings = DESKS[name]
+    with serving(app, listening()) as url:
+        chosen = Settings.model_validate({**settings(url), "secret_key": "k" * 32})
+        found = connect(Services(chosen, None, lambda m: m, lambda: NOW))  # type: ignore[arg-type]
+        assert found.port is not None
+        key = str(made().add("Card declined", "Twice.", []))
+        for ask in (
+            lambda: found.port().get(key),
+            lambda: found.port().comment(key=key, text="x", step_key="s"),
+        ):
+            with pytest.raises(Permanent):
+                ask()
+    assert asked
+    assert "/elsewhere" not in asked
+
+
+@pytest.mark.parametrize("key", [".", ".."])
+def test_a_key_of_dots_leads_nowhere_else(desk: Desk, key: str) -> None:
+    """An HTTP client shortens /tickets/../tags to /tags, and no quoting keeps it from that."""
+    before = desk.fake.requests
+    if desk.fake.vendor == "github":
+        key = f"acme/{key}#7"
+    with pytest.raises(Permanent):
+        desk.tickets.add_label(key=key, label="x", step_key="s")
+    assert desk.fake.requests == before
 
 
 def test_a_ticket_is_read(desk: Desk, key: str) -> None:
