@@ -6,7 +6,7 @@ JOBS ?= 2
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 .DEFAULT_GOAL := help
-.PHONY: help run train-deps test chaos fuzz check bench bench-load fmt sbom lock clean
+.PHONY: help run train-deps mlflow-server test chaos fuzz check bench bench-load fmt sbom lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,7 +45,7 @@ mlflow-server: .venv-mlflow/bin/mlflow ## Install MLflow's server in the compose
 .venv-mlflow/bin/mlflow:
 	$(PYTHON) -m venv .venv-mlflow
 	.venv-mlflow/bin/python -m pip install --quiet --disable-pip-version-check \
-		"mlflow==$$(sed -n 's|.*mlflow/mlflow:v||p' docker-compose.yml)"
+		"mlflow==$$(sed -n 's|.*mlflow/mlflow:v||p' docker-compose.yml)" "sqlalchemy<2.1"  # as that version knows it
 
 fmt: $(VENV)/.dev ## Format the code
 	$(BIN)/ruff format .

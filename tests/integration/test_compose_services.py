@@ -1,7 +1,8 @@
 """The services of docker-compose.yml that others made, as local processes: their very commands, as healthy as Compose asks.
 
-Not here: Grafana and MLflow's server, of which no package is at hand, and PostgreSQL, whose image brings the
-command; what asks them runs against a real one elsewhere.
+Not here: Grafana, which neither Debian nor PyPI nor npm has as a package that runs (`tests/unit/test_deploy_monitoring.py`
+checks what it is given, down to each query), and PostgreSQL, whose image brings the command; what asks it runs against a
+real one elsewhere.
 """
 
 from __future__ import annotations
@@ -62,6 +63,38 @@ def test_redis_starts_with_its_command_and_asks_for_its_password(tmp_path: Path)
 
     _is_well(argv, tmp_path, lambda: answered(**service["environment"]) == "PONG\n")
     assert "PONG" not in answered()
+
+
+def test_mlflow_s_server_starts_with_its_command_and_takes_a_run(tmp_path: Path) -> None:
+    """In the version of the image, from a virtual environment of its own: `make mlflow-server`."""
+    program = ROOT / ".venv-mlflow" / "bin" / "mlflow"
+    if not program.exists():
+        if os.environ.get("CI") == "true":  # noqa: TID251  # about the test run, not a setting
+            pytest.fail("MLflow's server is not installed; .ci/run should have installed it.")
+        pytest.skip("MLflow's server is not installed; `make mlflow-server` to run this test.")
+    service, port = _services()["mlflow"], free_port()
+    there = {"0.0.0.0": "127.0.0.1", "5000": str(port), "/mlflow": str(tmp_path)}  # noqa: S104  # the container's
+    told = [
+        re.sub(r"0\.0\.0\.0|^5000$|(?<=/)/mlflow|^/mlflow", lambda m: there[m[0]], part)
+        for part in service["command"]
+    ]
+    process = _start([str(program), *told[1:]], {}, tmp_path)
+    try:
+        wait_until(
+            lambda: _runs(process) and _page(port, _address(service)) == "OK", 90, "MLflow's health check"
+        )
+        assert _recorded(f"http://127.0.0.1:{port}") == 0.5
+    finally:
+        _end(process)
+
+
+def _recorded(address: str) -> float:
+    """What our client writes there, read again."""
+    tracking = pytest.importorskip("mlflow.tracking", reason="mlflow is not installed; `make train-deps`")
+    client = tracking.MlflowClient(tracking_uri=address)
+    run = client.create_run(client.create_experiment("compose"))
+    client.log_metric(run.info.run_id, "auc", 0.5)
+    return float(client.get_run(run.info.run_id).data.metrics["auc"])
 
 
 @pytest.mark.timeout(300)  # two Java processes that start, one after the other
