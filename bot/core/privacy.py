@@ -165,10 +165,15 @@ def _candidates(tx: Connection, table: Table, columns: Sequence[str], wanted: _T
             yield row
 
 
+def _ascii(bytes_of: Any) -> Any:
+    """PostgreSQL's bytes as text that no byte can make invalid, letters in one case."""
+    return func.lower(func.encode(bytes_of, "escape"))
+
+
 def _contains(tx: Connection, column: Column[Any], spelling: str) -> Any:
     if isinstance(column.type, LargeBinary) and tx.dialect.name == "postgresql":
         sought = literal(spelling.encode(), LargeBinary)  # not every body is text
-        return func.position(sought.op("IN")(column)) > 0
+        return func.position(_ascii(sought).op("IN")(_ascii(column))) > 0
     as_text = cast(column, Text) if isinstance(column.type, JSON | LargeBinary) else column
     return as_text.icontains(spelling, autoescape=True)
 
