@@ -408,7 +408,8 @@ class Settings(_Section):
     log_format: Literal["auto", "json", "console"] = Field("auto", description="auto: console on a terminal.")
     api_tokens: dict[str, SecretStr] = Field(
         default_factory=dict,
-        description="Bearer tokens of the HTTP API: scope (read, write, admin) to token.",
+        description="Bearer tokens of the HTTP API: scope (read, write, admin) to token; 16 characters or "
+        "more.",
     )
     slack: SlackSettings = SlackSettings()
     jira: JiraSettings = JiraSettings()
