@@ -77,11 +77,13 @@ def train(
     seed: int = 0,
     homes: Mapping[str, str] | None = None,
     learn: Learn | None = None,
+    limited: bool = False,
 ) -> Head:
     """Fit on few examples, each of which is also used, out of fold, to calibrate and choose the bands.
 
     `precision` is the wanted share of right tags among those applied without asking; `homes` the category
     of each label, where labels are finer than categories; `learn` is `fit`, where nothing else is known.
+    `limited`: the head tells what is out of its scope, by what few of the examples look like, out of fold.
     """
     names = tuple(sorted(set(labels)))
     owned = [(homes or {}).get(name, name) for name in names]
@@ -94,7 +96,9 @@ def train(
     shares = rolled_up(softmax((logits / temperature).astype(np.float32)), owner, len(categories))
     bands = calibration.bands(shares, owner[numbers], categories, precision)
     weights, bias = chosen(embeddings, numbers)
-    return Head(names, categories, tuple(owner.tolist()), weights, bias, temperature, bands)
+    energies = calibration.energy(logits)
+    scope_at = calibration.scope(energies, energies[:0]) if limited else None
+    return Head(names, categories, tuple(owner.tolist()), weights, bias, temperature, bands, scope_at)
 
 
 def fit(embeddings: Matrix, labels: Labels, classes: int, l2: float = L2) -> tuple[Matrix, Matrix]:

@@ -60,6 +60,17 @@ def test_a_text_that_counts_twice_is_as_good_as_two() -> None:
     np.testing.assert_allclose(once[0], both[0], atol=1e-4)
 
 
+def test_what_is_unlike_all_examples_is_out_of_scope() -> None:
+    known, labels = _clouds(60, 1)
+    test, _ = _clouds(100, 2)
+    strange = (test * (np.arange(24) > 1)).astype(np.float32)
+    names = [f"label {label}" for label in labels]
+    made = head.train(known, names, precision=0.95, limited=True)
+    assert made.outside(made.logits(test)).mean() < 0.1
+    assert made.outside(made.logits(strange)).mean() > 0.9
+    assert head.train(known, names, precision=0.95).scope_at is None
+
+
 def test_neighbours_hear_each_other_and_never_themselves() -> None:
     vectors, _ = _clouds(20, 1)
     around = few.graph(vectors)
