@@ -89,4 +89,6 @@ def new_plugin(
     place = folder or Path(f"signalbox-{name}")
     for file in create(name, place):
         typer.echo(file)
-    typer.echo(f"\nNext: pip install -e {place}, then python -m pytest {place}, then signalbox plugins list.")
+    typer.echo(
+        f"\nNext: pip install -e '{place}[test]', then python -m pytest {place}, then signalbox plugins list."
+    )

@@ -26,7 +26,6 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         product = Product(Path(folder) / "data").start()
         try:
-            product.cli("demo", "seed").check_returncode()
             take(product)
         finally:
             product.stop()
@@ -52,6 +51,7 @@ def take(product: Product) -> None:
 
 def console(page: Page, product: Product) -> None:
     """The console's overview, after what has just happened, and the pages that people look at most."""
+    product.cli("demo", "seed").check_returncode()
     link = next(word for word in product.cli("console").stdout.split() if word.startswith("http"))
     page.set_viewport_size({"width": 1280, "height": 860})
     page.goto(link)
