@@ -47,16 +47,17 @@ def list_records(
     if record_type not in {"", *_TYPES}:
         raise typer.BadParameter(f"--type is one of {', '.join(_TYPES)}.")
     table = Table(
-        "opened (UTC)", Column("id", no_wrap=True, min_width=32), "type", "status", "by", "title", box=None
-    )
+        Column("opened (UTC)", width=10), Column("id", no_wrap=True, min_width=32),
+        Column("what", min_width=11), Column("title", min_width=20), box=None,
+    )  # fmt: skip
     found = _kernel().ledger.find(
         record_type=record_type or None, status=status or None, event_id=event or None,
         limit=_MANY if about else limit,
     )  # fmt: skip
     for record in [record for record in found if not about or _is_about(record, about)][:limit]:
-        title = Text(str(record.body["title"]))
         opened = f"{record.opened_at:%Y-%m-%d %H:%M}"
-        table.add_row(opened, record.id, record.type, record.status, record.plugin, title)
+        what = f"{record.type}, {record.status}".replace("_", " ")
+        table.add_row(opened, record.id, what, Text(str(record.body["title"])))
     Console().print(table)
 
 

@@ -225,13 +225,13 @@ def rollback(
 
 
 def _say_who_serves(settings: Settings, words: str, done: Change | None) -> None:
-    with _sentences():
-        _alias(settings)
     typer.echo(words)
     if done is None:
         typer.echo("The database did not answer; the plugin churn-digest records the change later.", err=True)
     elif done.change_type == "emergency":
         typer.echo(f"It is an emergency change; say how it went: signalbox records review {done.id}")
+    with _sentences():
+        _alias(settings)
 
 
 def _serves(folder: Path, place: Path) -> bool:
@@ -353,6 +353,9 @@ def _alias(settings: Settings) -> None:
     from ml.churn.errors import ModelUnavailableError  # noqa: PLC0415
     from ml.churn.training import tracking  # noqa: PLC0415
 
+    store = settings.data_dir / "mlflow" / "mlflow.db"
+    if not settings.mlflow.tracking_uri and not store.exists():
+        return  # no training was recorded, so there is no alias to move
     try:
         tracking.promoted(_mlflow(settings), registry.champion(_folder(settings)))
     except ModelUnavailableError as exc:

@@ -6,6 +6,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from ml.churn.errors import ModelUnavailableError
 from ml.churn.model import artifact
 from ml.churn.training.train import Trained
@@ -23,7 +25,7 @@ def record(uri: str, artifacts: Path, trained: Trained, kept: Path) -> str:
     mlflow = _mlflow()
     try:
         return _record(mlflow.MlflowClient(uri, uri), artifacts, trained, kept)
-    except (mlflow.exceptions.MlflowException, OSError) as exc:
+    except (mlflow.exceptions.MlflowException, SQLAlchemyError, OSError) as exc:
         raise ModelUnavailableError(
             f"MLflow could not record the training ({type(exc).__name__}: {str(exc)[:200]}). The "
             "model is kept in "
@@ -102,7 +104,7 @@ def promoted(uri: str, kept: Path) -> None:
             if version.source == kept.resolve().as_uri():
                 client.set_registered_model_alias(MODEL, "champion", version.version)
                 return
-    except (mlflow.exceptions.MlflowException, OSError) as exc:
+    except (mlflow.exceptions.MlflowException, SQLAlchemyError, OSError) as exc:
         raise ModelUnavailableError(
             f"MLflow's alias champion could not follow ({type(exc).__name__}: {str(exc)[:200]}); "
             "the next scoring tries again."
