@@ -23,7 +23,7 @@ from tests.integration.web_kit import Listener, Web, jira_body, jira_headers, we
 
 pytestmark = pytest.mark.browser
 PAGES = [
-    "/", "/inbox", "/plugins", "/plugins#autotag", "/audit", "/slack/install", "/pages/daily-digest",
+    "/", "/inbox", "/plugins", "/plugins#autotag", "/plugins/autotag/settings", "/audit", "/slack/install", "/pages/daily-digest",
     "/pages/anomaly-watch", "/pages/autotag", "/pages/alert-relay", "/pages/alert-relay/of/INC-3",
 ]  # fmt: skip
 SLACK = {"signing_secret": "s", "client_id": "1.2", "client_secret": "c", "home_team": "T0HOME000"}
@@ -142,6 +142,21 @@ def test_a_plugin_is_found_in_the_list_and_switched(browser: Browser, site: Site
     page.get_by_role("link", name="daily-digest").click()
     page.get_by_role("button", name="Switch daily-digest on").click()
     page.get_by_role("cell", name="off", exact=True).wait_for(state="detached")
+    page.context.close()
+
+
+def test_settings_are_changed_with_the_keyboard_alone(browser: Browser, site: Site) -> None:
+    page = _signed_in(browser, site)
+    page.goto(site.url + "/plugins/autotag/settings")
+    page.get_by_label("ask daily").focus()
+    for key in ("Control+A", "9", "9", "Enter"):
+        page.keyboard.press(key)
+    page.get_by_role("alert").get_by_text("less than or equal to 50").wait_for()
+    page.get_by_label("ask daily").focus()
+    for key in ("Control+A", "4", "Enter"):
+        page.keyboard.press(key)
+    page.get_by_role("status").get_by_text("Every process takes it").wait_for()
+    assert page.get_by_label("ask daily").input_value() == "4"
     page.context.close()
 
 
