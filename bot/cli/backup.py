@@ -93,8 +93,11 @@ def _recorded(archive: Path, manifest: Manifest) -> str:
 
 def prune() -> None:
     """Delete archives older than backup.keep_days."""
-    for name in _backups().prune():
+    deleted = _backups().prune()
+    for name in deleted:
         print(f"deleted {name}")
+    if not deleted:
+        print(f"None is older than {load_local().settings.backup.keep_days:g} days.")
 
 
 def list_archives() -> None:

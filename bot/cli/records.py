@@ -48,7 +48,7 @@ def list_records(
         raise typer.BadParameter(f"--type is one of {', '.join(_TYPES)}.")
     table = Table(
         Column("opened (UTC)", width=10), Column("id", no_wrap=True, min_width=32),
-        Column("what", min_width=11), Column("title", min_width=20), box=None,
+        Column("what", width=12), "title", box=None,
     )  # fmt: skip
     found = _kernel().ledger.find(
         record_type=record_type or None, status=status or None, event_id=event or None,

@@ -99,7 +99,13 @@ def evaluate() -> None:
         model = champion.load(_folder(settings))
         _, test = _dataset(settings)[1].split()
         said = model.ensemble.probabilities(test.matrix)
-    typer.echo(f"{model.version} on {len(test.labels)} customers at {test.cuts[-1]}")
+    facts, cut = model.ensemble.manifest.facts, f"{test.cuts[-1]}"
+    typer.echo(f"{model.version} on {len(test.labels)} customers at {cut}")
+    if cut in facts.cuts:
+        typer.echo(
+            "It has learned from these customers, so the figures flatter it. When it had not yet: "
+            f"AUC {facts.metrics.get('auc', 0):.4f}, log-loss {facts.metrics.get('log_loss', 0):.4f}."
+        )
     _scores(metrics.scores(said, test.labels), metrics.intervals(said, test.labels))
 
 

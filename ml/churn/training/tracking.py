@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,8 @@ def _mlflow() -> Any:
     ):
         if not variable.is_set():
             variable.set(value)
+    for talker in ("mlflow.store.db.utils", "alembic"):  # of tables that they make; nobody asked
+        logging.getLogger(talker).setLevel(logging.WARNING)
     return mlflow
 
 
