@@ -24,30 +24,32 @@ PROGRAMS = ("prometheus", "prometheus-alertmanager")
 
 
 class Shop:
-    """A small service with a fault switch, and a request that heals it once for each key."""
+    """Two small services that can fail, and what one may ask of them: only some of it heals."""
 
     def __init__(self) -> None:
-        self.fault = False
-        self.heals: list[str] = []
+        self.failing: set[str] = set()
+        self.asked: list[tuple[str, str]] = []
+        """Paths, each with its key."""
         self.answers_after = 0.0
         shop = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 if self.path == "/metrics":
-                    ratio = 0.4 if shop.fault else 0.0
-                    self._answer(200, f'shop_errors_ratio{{service="checkout"}} {ratio}\n')
+                    self._answer(200, "".join(map(shop.ratio, ("checkout", "search"))))
                 else:
-                    known = self.path.removeprefix("/runs/") in shop.heals
+                    known = any(key == self.path.removeprefix("/runs/") for _, key in shop.asked)
                     self._answer(200, '{"state": "done"}' if known else '{"state": "absent"}')
 
             def do_POST(self) -> None:
                 self.rfile.read(int(self.headers["Content-Length"] or 0))
                 signed = self.headers["X-Signalbox-Signature"].startswith("v1=")
-                shop.heals.append(self.headers["Idempotency-Key"])
-                shop.fault = False
-                time.sleep(shop.answers_after)
-                self._answer(200 if signed else 401, "healed")
+                shop.asked.append((self.path, self.headers["Idempotency-Key"]))
+                verb, service = self.path[1:].split("/")
+                if verb == "heal":
+                    shop.failing.discard(service)
+                    time.sleep(shop.answers_after)
+                self._answer(200 if signed else 401, "done")
 
             def _answer(self, status: int, body: str) -> None:
                 self.send_response(status)
@@ -59,6 +61,14 @@ class Shop:
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    @property
+    def heals(self) -> int:
+        """Of checkout."""
+        return sum(path == "/heal/checkout" for path, _ in self.asked)
+
+    def ratio(self, service: str) -> str:
+        return f'shop_errors_ratio{{service="{service}"}} {0.4 if service in self.failing else 0.0}\n'
 
     @property
     def address(self) -> str:
@@ -76,10 +86,14 @@ groups:
 - name: shop
   rules:
   - alert: HighErrorRate
-    expr: shop_errors_ratio > 0.1
+    expr: shop_errors_ratio{service="checkout"} > 0.1
     for: 1s
     labels: {severity: critical}
     annotations: {summary: "Orders of {{ $labels.service }} fail"}
+  - alert: SearchFails
+    expr: shop_errors_ratio{service="search"} > 0.1
+    for: 1s
+    labels: {severity: critical}
 """
 ALERTMANAGER = """
 route: {{receiver: chat, group_by: [alertname, service], group_wait: 1s, group_interval: 2s}}
@@ -113,10 +127,55 @@ window = 60
 hold = 3
 step = 1
 
+[[mitigations]]
+name = "roll-back"
+title = "Roll back search"
+match = {{ alertname = "SearchFails" }}
+executor = "http"
+[mitigations.parameters]
+url = "http://{shop}/roll-back/search"
+undo = {{ url = "http://{shop}/roll-forward/search" }}
+status_url = "http://{shop}/runs/{{key}}"
+target = "service/search"
+[mitigations.verify]
+query = 'shop_errors_ratio{{service="search"}}'
+threshold = 0.05
+settle = 1
+window = 5
+hold = 3
+step = 1
+[mitigations.auto]
+after = 0
+hours = {always}
+
+[[mitigations]]
+name = "restart"
+title = "Restart search"
+match = {{ alertname = "SearchFails" }}
+follows = "roll-back"
+executor = "http"
+[mitigations.parameters]
+url = "http://{shop}/heal/search"
+status_url = "http://{shop}/runs/{{key}}"
+target = "service/search"
+[mitigations.verify]
+query = 'shop_errors_ratio{{service="search"}}'
+threshold = 0.05
+settle = 1
+window = 60
+hold = 3
+step = 1
+[mitigations.auto]
+after = 0
+hours = {always}
+
 [roles.oncall]
 members = ["{alice}", "{bob}"]
 permissions = ["alerts.*", "mitigation.*"]
 """
+
+
+ALWAYS = '{ days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"], start = "00:00:00", end = "23:59:59.999999" }'
 
 
 def start(folder: Path, *argv: str) -> subprocess.Popen[bytes]:
@@ -138,7 +197,9 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Product, S
     folder, shop = tmp_path_factory.mktemp("chain"), Shop()
     ports = {"prometheus": free_port(), "alertmanager": free_port()}
     urls = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
-    (folder / "signalbox.toml").write_text(SETTINGS.format(shop=shop.address, alice=ALICE, bob=BOB))
+    (folder / "signalbox.toml").write_text(
+        SETTINGS.format(shop=shop.address, alice=ALICE, bob=BOB, always=ALWAYS)
+    )
     product = Product(
         folder / "data",
         SIGNALBOX_CONFIG=str(folder / "signalbox.toml"),
@@ -177,13 +238,13 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Product, S
         shop.server.shutdown()
 
 
-def message(product: Product) -> dict[str, Any] | None:
-    found = [m for m in product.top_level(ALERTS) if "HighErrorRate" in as_text(m)]
+def message(product: Product, name: str = "HighErrorRate") -> dict[str, Any] | None:
+    found = [m for m in product.top_level(ALERTS) if name in as_text(m)]
     return found[-1] if found else None
 
 
-def says(product: Product, words: str) -> bool:
-    found = message(product)
+def says(product: Product, words: str, name: str = "HighErrorRate") -> bool:
+    found = message(product, name)
     return found is not None and words in as_text(found)
 
 
@@ -200,24 +261,28 @@ def press(product: Product, user: str, label: str) -> None:
 
 def burn(product: Product, shop: Shop) -> None:
     """Switch the fault on, and wait until the message offers its mitigation."""
-    shop.fault = True
+    shop.failing.add("checkout")
     wait_until(lambda: says(product, "1 firing") and says(product, "Heal checkout"), 60, "the alert")
     wait_until(product.idle, 60, "an empty inbox")
 
 
-def statuses(told: str) -> list[str]:
+def statuses(product: Product, name: str = "heal") -> list[str]:
     """Of `signalbox mitigations runs`: what runs became, the newest first."""
-    return [line.split(": ", 1)[1].split(" ")[0] for line in told.splitlines()]
-
-
-def newest(product: Product) -> str:
-    return statuses(product.cli("mitigations", "runs").stdout)[0]
+    told = product.cli("mitigations", "runs", "--limit", "100")
+    assert told.returncode == 0, told.stderr
+    return [
+        line.split(": ", 1)[1].split(" ")[0] for line in told.stdout.splitlines() if f" {name} on " in line
+    ]
 
 
 def test_from_a_fault_to_a_verified_recovery(chain: tuple[Product, Shop]) -> None:
+    """One service is healed by two people, the other one meanwhile by what is tried in turn."""
     product, shop = chain
+    for name in ("roll-back", "restart"):
+        product.say(ALICE, f"/signalbox mitigations auto {name} on", ALERTS)
+    shop.failing.add("search")
     burn(product, shop)
-    healed = len(shop.heals)
+    healed = shop.heals
 
     press(product, CAROL, "Heal checkout")
     wait_until(lambda: any("it needs the permission" in a for a in product.answers(CAROL, ALERTS)), 20, "no")
@@ -228,57 +293,77 @@ def test_from_a_fault_to_a_verified_recovery(chain: tuple[Product, Shop]) -> Non
     assert "now 0.4" in str(view)
     product.page("POST", "slack/submit", user=ALICE, view_id=view["id"], values={})
     wait_until(lambda: says(product, "another person"), 20, "the question to a second person")
-    assert len(shop.heals) == healed
+    assert shop.heals == healed
 
     press(product, ALICE, "Approve")
     wait_until(
         lambda: any("somebody else has to agree" in a for a in product.answers(ALICE, ALERTS)), 20, "no"
     )
-    assert len(shop.heals) == healed
+    assert shop.heals == healed
     wait_until(product.idle, 20, "an empty inbox")
 
     press(product, BOB, "Approve")
-    wait_until(lambda: len(shop.heals) > healed, 20, "the executor")
-    wait_until(lambda: newest(product) == "succeeded", 90, "the verdict")
+    wait_until(lambda: shop.heals > healed, 20, "the executor")
+    wait_until(lambda: statuses(product)[0] == "succeeded", 90, "the verdict")
     wait_until(lambda: says(product, "heal on service/checkout worked"), 20, "the verdict in the chat")
     assert says(product, "0.4 before, 0 now")
     wait_until(lambda: says(product, "resolved after"), 60, "the end of the alert")
     wait_until(product.idle, 30, "an empty inbox")
 
-    assert len(shop.heals) == healed + 1
-    told = product.cli("mitigations", "runs")
-    assert told.returncode == 0, told.stderr
-    assert statuses(told.stdout)[:5] == ["succeeded", "verifying", "running", "approved", "requested"]
+    assert shop.heals == healed + 1
+    assert statuses(product)[:5] == ["succeeded", "verifying", "running", "approved", "requested"]
     assert product.cli("audit", "verify").returncode == 0
+
+    what_did_not_help_was_undone_and_the_next_one_healed(product, shop)
+
+
+def what_did_not_help_was_undone_and_the_next_one_healed(product: Product, shop: Shop) -> None:
+    wait_until(lambda: "search" not in shop.failing, 60, "the second one in turn")
+    assert [path for path, _ in shop.asked if path.endswith("search")] == [
+        "/roll-back/search",
+        "/roll-forward/search",
+        "/heal/search",
+    ]
+    wait_until(lambda: statuses(product, "restart")[0] == "succeeded", 60, "its verdict")
+    wait_until(lambda: says(product, "resolved after", "SearchFails"), 60, "the end of the alert")
+    assert statuses(product, "roll-back") == [
+        "rolled_back", "failed", "verifying", "running", "approved", "requested",
+    ]  # fmt: skip
+    shown = message(product, "SearchFails")
+    assert shown is not None
+    said = [as_text(m) for m in product.messages(ALERTS) if m.get("thread_ts") == shown["ts"]]
+    assert any("at the end of the window" in line for line in said), said
+    assert any("Next in turn: 'Restart search'" in line for line in said), said
+    assert any("'Roll back search' did not help" in line for line in said), said
 
 
 def test_the_kill_switch_of_the_command_line_is_seen_in_the_chat(chain: tuple[Product, Shop]) -> None:
     product, shop = chain
     burn(product, shop)
-    healed = len(shop.heals)
+    healed = shop.heals
     assert "switch: stop" in product.cli("mitigations", "stop", "we look").stdout
     press(product, ALICE, "Heal checkout")
     wait_until(
         lambda: any("Mitigations are stopped" in a for a in product.answers(ALICE, ALERTS)), 20, "the refusal"
     )
-    assert len(shop.heals) == healed
+    assert shop.heals == healed
     assert "switch: run" in product.cli("mitigations", "resume").stdout
 
 
 def test_a_worker_killed_while_it_acts_leaves_one_action_and_a_verdict(chain: tuple[Product, Shop]) -> None:
     product, shop = chain
     burn(product, shop)
-    healed, shop.answers_after = len(shop.heals), 3.0
+    healed, shop.answers_after = shop.heals, 3.0
     press(product, BOB, "Heal checkout")
     view = wait_until(lambda: opened(product, BOB), 20, "the dialog")
     product.page("POST", "slack/submit", user=BOB, view_id=view["id"], values={})
     wait_until(lambda: says(product, "Approve"), 20, "the question to a second person")
     press(product, ALICE, "Approve")
-    wait_until(lambda: len(shop.heals) > healed, 20, "the executor")
+    wait_until(lambda: shop.heals > healed, 20, "the executor")
     killed = product.find("celery", "worker", "io")
     assert killed
     for worker in killed:
         worker.kill()
     shop.answers_after = 0.0
-    wait_until(lambda: newest(product) == "succeeded", 120, "the verdict")
-    assert len(shop.heals) == healed + 1
+    wait_until(lambda: statuses(product)[0] == "succeeded", 120, "the verdict")
+    assert shop.heals == healed + 1
