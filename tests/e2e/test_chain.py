@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import sqlite3
-import subprocess
+import json
 from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
 
 import httpx2
 import pytest
@@ -17,110 +12,13 @@ from bot.core.settings import PrometheusSettings
 from integrations.prometheus.client import PrometheusClient
 from integrations.sandbox.incident.monitoring import PROGRAMS, Site, missing, running
 from tests.conftest import wait_until
-from tests.e2e.product import ALICE, BOB, CAROL, Product, as_text, blocks_of
+from tests.e2e.chain import ALERTS, FAILURES, HEARTBEAT_SECONDS, Chain, Message, Way, configure
+from tests.e2e.product import ALICE, BOB, CAROL, Product, as_text
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
-ALERTS = "C0ALERTS0"
 ALL = tuple(PROGRAMS)
-POLL_SECONDS = 45
-"""One poll of Alertmanager, and what a busy machine takes to show it."""
-Message = dict[str, Any]
-
-
-class Chain:
-    def __init__(self, product: Product, site: Site) -> None:
-        self.product = product
-        self.site = site
-
-    def fire(self, name: str, *, to: str = "alertmanager", **labels: str) -> dict[str, Any]:
-        """Put an alert into an Alertmanager by hand; it gives them up only after minutes."""
-        alert = {
-            "labels": {"alertname": name, "service": name.lower(), "severity": "warning", **labels},
-            "annotations": {"summary": f"{name} happened"},
-        }
-        httpx2.post(f"{self.site.url(to)}/api/v2/alerts", json=[alert]).raise_for_status()
-        return alert
-
-    def lines(self, name: str) -> list[Message]:
-        """The messages of a group, wherever they stand."""
-        found = [m for m in self.product.messages(ALERTS) if not m.get("ephemeral_for")]
-        return [m for m in found if f"*{name} ·" in as_text(m)]
-
-    def message(self, name: str) -> Message | None:
-        return next(iter(self.lines(name)), None)
-
-    def shown(self, name: str, what: str, seconds: float = 30) -> Message:
-        """The group's message, once it says `what`."""
-
-        def find() -> Message | None:
-            found = self.message(name)
-            return found if found is not None and what in as_text(found) else None
-
-        return wait_until(find, seconds, f"{what!r} on the message of {name}")
-
-    def thread(self, parent: Message) -> list[Message]:
-        found = self.product.messages(ALERTS)
-        return [m for m in found if m.get("thread_ts") == parent["ts"] and m["ts"] != parent["ts"]]
-
-    def said(self, parent: Message) -> str:
-        return " ".join(as_text(m) for m in self.thread(parent))
-
-    def dialog(self, user: str) -> Message:
-        views = wait_until(
-            lambda: self.product.page("GET", f"slack/state?user={user}")["views"], 15, "a dialog"
-        )
-        return views[-1]
-
-    def press(self, user: str, name: str, label: str) -> None:
-        """Press a button of the group's message, as it stands then: it may change under one's finger."""
-
-        def pressed() -> bool:
-            shown = self.message(name)
-            if shown is None or not self.has_button(shown, label):
-                return False
-            try:
-                self.product.click(user, ALERTS, shown, label)
-            except AssertionError as exc:
-                if "no_such_element" not in str(exc):
-                    raise
-                return False
-            return True
-
-        wait_until(pressed, 20, f"{label!r} to be pressed")
-
-    def has_button(self, message: Message | None, label: str) -> bool:
-        elements = [e for b in blocks_of(message or {}) for e in b.get("elements", ())]
-        return any(e.get("type") == "button" and e["text"]["text"].startswith(label) for e in elements)
-
-    def deliveries(self, name: str) -> int:
-        """How many notifications of a group came in."""
-        rows = sqlite3.connect(self.product.data / "signalbox.db").execute(
-            "SELECT body FROM events WHERE source = 'alertmanager'"
-        )
-        return sum(name.encode() in bytes(body) for (body,) in rows)
-
-    def end(self, alert: dict[str, Any]) -> None:
-        ended = {**alert, "endsAt": datetime.now(UTC).isoformat()}
-        httpx2.post(f"{self.site.url('alertmanager')}/api/v2/alerts", json=[ended]).raise_for_status()
-
-    @contextmanager
-    def refused(self) -> Iterator[None]:
-        """Alertmanager has a wrong token meanwhile: each of its notifications is refused for good."""
-        file = self.site.folder / "alertmanager.yml"
-        right = file.read_text()
-        self._load(file, right.replace(self.site.token, "a-wrong-one"))
-        try:
-            yield
-        finally:
-            self._load(file, right)
-
-    def _load(self, file: Path, content: str) -> None:
-        file.write_text(content)
-        httpx2.post(f"{self.site.url('alertmanager')}/-/reload").raise_for_status()
-
-    def amtool(self, *arguments: str) -> str:
-        argv = ["amtool", f"--alertmanager.url={self.site.url('alertmanager')}", *arguments]
-        return subprocess.run(argv, capture_output=True, text=True, check=True, timeout=20).stdout
+POLL_SECONDS = 25
+"""One poll of Alertmanager, every ten seconds here, and what a busy machine takes to show it."""
 
 
 @pytest.fixture(scope="module")
@@ -131,16 +29,21 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
     product = Product(base / "data")
     folder = base / "site"
     folder.mkdir()
-    with running(Site(folder, f"{product.url}/webhooks/alertmanager", alertmanagers=2)) as site:
+    webhook = f"{product.url}/webhooks/alertmanager"
+    way = Way(webhook)
+    site = Site(folder, webhook, alertmanagers=2)
+    with running(site, lambda: configure(site, way)):
         product.env = site.environment() | {
+            "SIGNALBOX_PLUGINS__ALERT_RELAY__POLL_CRON": "* * * * * */10",
             "SIGNALBOX_PLUGINS__ALERT_RELAY__ADOPT_MINUTES": "0.1",
-            "SIGNALBOX_ALERTMANAGER__DUPLICATE_WINDOW": "60",
+            "SIGNALBOX_ALERTMANAGER__DUPLICATE_WINDOW": str(HEARTBEAT_SECONDS - 1),
         }
         product.start()
         try:
-            yield Chain(product, site)
+            yield Chain(product, site, way)
         finally:
             product.stop()
+            way.close()
 
 
 def test_a_fault_is_told_healed_by_two_people_and_seen_to_be_over(chain: Chain) -> None:
@@ -158,7 +61,7 @@ def test_a_fault_is_told_healed_by_two_people_and_seen_to_be_over(chain: Chain) 
     assert "Targets: checkout" in str(asked)
     product.page("POST", "slack/submit", user=ALICE, view_id=asked["id"], values={})
     chain.press(ALICE, name, "Approve")
-    wait_until(lambda: len(product.answers(ALICE, ALERTS)) > 0, 15, "that one can't agree with oneself")
+    wait_until(lambda: any("somebody else" in a for a in product.answers(ALICE, ALERTS)), 15, "a no")
     assert httpx2.get(site.url("shop")).json() == {"state": "broken"}
 
     chain.press(BOB, name, "Approve")
@@ -208,13 +111,92 @@ def test_92_identical_deliveries_are_one_message(chain: Chain) -> None:
     assert chain.deliveries("Duplicated") == 1
 
 
+def test_ways_that_fail_lose_nothing_and_double_nothing(chain: Chain) -> None:
+    """Answers that do not arrive, an intake that is ill, and one that Alertmanager waits for in vain."""
+    names = {"cut": "CutOff", "ill": "Unwell", "mute": "Unanswered"}
+    for kind, name in names.items():
+        chain.fire(name, way=kind)
+    for name in names.values():
+        chain.shown(name, "1 firing")
+    wait_until(lambda: chain.way.heard["cut"] > FAILURES, 30, "an answer at last")
+    wait_until(lambda: chain.way.heard["mute"] > 1, 30, "the notification that is sent again")
+    wait_until(chain.product.idle, 30, "an empty inbox")
+    for name in names.values():
+        assert len(chain.lines(name)) == chain.deliveries(name) == 1
+        assert not chain.thread(chain.lines(name)[0])
+
+
 def test_a_silence_from_outside_shows_within_a_poll_and_so_does_its_end(chain: Chain) -> None:
     chain.fire("Outside")
     chain.shown("Outside", "1 firing")
-    made = chain.amtool("silence", "add", "alertname=Outside", "--comment=known", "--duration=1h").strip()
+    made = chain.silence("alertname=Outside")
     chain.shown("Outside", "1 silenced", POLL_SECONDS)
     chain.amtool("silence", "expire", made)
     chain.shown("Outside", "1 firing", POLL_SECONDS)
+
+
+def test_what_is_muted_ends_and_comes_back_within_a_poll(chain: Chain) -> None:
+    """Silenced or inhibited, it ends and fires again without a word from Alertmanager, which has told it once."""
+    chain.silence("alertname=Unheard")
+    muted = [chain.fire("Muted"), chain.fire("Symptom", zone="a"), chain.fire("Unheard")]
+    for name in ("Muted", "Symptom"):
+        chain.shown(name, "1 firing")
+    silence, outage = chain.silence("alertname=Muted"), chain.fire("Outage", zone="a")
+    chain.shown("Muted", "1 silenced", POLL_SECONDS)
+    chain.shown("Symptom", "1 inhibited", POLL_SECONDS)
+    chain.end(*muted)
+    for name in ("Muted", "Symptom"):
+        chain.shown(name, "resolved after", POLL_SECONDS)
+
+    chain.fire_all([alert["labels"] for alert in muted])
+    chain.amtool("silence", "expire", silence)
+    chain.end(outage)
+    for name in ("Muted", "Symptom"):
+        message = chain.shown(name, "1 firing", POLL_SECONDS)
+        wait_until(lambda shown=message: "Fires again" in chain.said(shown), 15, "the line in the thread")
+        assert len(chain.lines(name)) == chain.deliveries(name) == 1
+    assert not chain.lines("Unheard")
+
+
+def test_what_max_alerts_leaves_out_is_counted_all_the_same(chain: Chain) -> None:
+    alerts = chain.fire_all([{"alertname": "Many", "way": "few", "instance": f"i{n}"} for n in range(5)])
+    chain.shown("Many", "5 firing")
+    [first] = [body for body in chain.bodies("Many") if body["truncatedAlerts"] == 2]
+    told = {alert["labels"]["instance"] for alert in first["alerts"]}
+    chain.end(*(alert for alert in alerts if alert["labels"]["instance"] not in told))
+    chain.shown("Many", "3 firing", POLL_SECONDS)
+    chain.end(*alerts)
+    chain.shown("Many", "resolved after", POLL_SECONDS)
+    assert len(chain.lines("Many")) == 1
+
+
+def test_a_part_that_ends_and_one_that_ends_and_begins_anew(chain: Chain) -> None:
+    parts = chain.fire_all([{"alertname": "Parted", "instance": name} for name in "ab"])
+    blinking = chain.fire("Blinking")
+    chain.shown("Parted", "2 firing")
+    chain.shown("Blinking", "1 firing")
+    chain.end(parts[0], blinking)
+    chain.fire("Blinking")  # before the group is due again
+    chain.shown("Parted", "1 firing", POLL_SECONDS)
+    wait_until(chain.product.idle, 30, "an empty inbox")
+    chain.shown("Blinking", "1 firing", POLL_SECONDS)
+    assert len(chain.lines("Parted")) == len(chain.lines("Blinking")) == 1
+
+
+def test_a_thousand_alerts_of_one_group_are_one_short_message_with_a_file(chain: Chain) -> None:
+    chain.fire_all([{"alertname": "Crowd", "instance": f"host-{n}"} for n in range(1000)])
+    crowd = chain.shown("Crowd", "1000 firing")
+    assert "and 995 more" in as_text(crowd)
+    wait_until(lambda: any(m.get("files") for m in chain.thread(crowd)), 30, "the list as a file")
+    assert len(chain.lines("Crowd")) == 1
+
+
+def test_a_repeat_is_no_second_message_and_keeps_the_dead_mans_switch_alive(chain: Chain) -> None:
+    before = wait_until(chain.heartbeats, 30, "a heartbeat")
+    wait_until(lambda: chain.heartbeats() > before, 3 * HEARTBEAT_SECONDS, "the next one")
+    first, *repeats = chain.bodies("Watchdog")
+    assert first["alerts"] == repeats[-1]["alerts"]
+    assert not chain.lines("Watchdog")
 
 
 def test_an_alertmanager_that_is_killed_comes_back_without_a_second_message(chain: Chain) -> None:
@@ -227,6 +209,20 @@ def test_an_alertmanager_that_is_killed_comes_back_without_a_second_message(chai
     chain.shown("Later", "1 firing", POLL_SECONDS)
     assert len(chain.lines("Lasting")) == 1
     chain.shown("Lasting", "1 firing", POLL_SECONDS)
+
+
+def test_a_silence_that_is_asked_for_while_alertmanager_hangs_is_kept_and_made_once(chain: Chain) -> None:
+    chain.fire("Hanging")
+    chain.shown("Hanging", "1 firing")
+    with chain.frozen():
+        chain.press(ALICE, "Hanging", "Silence 1h")
+        wait_until(
+            lambda: any("tried again until it works" in a for a in chain.product.answers(ALICE, ALERTS)),
+            30,
+            "word that it is kept",
+        )
+    chain.shown("Hanging", "1 silenced", 2 * POLL_SECONDS)
+    assert len(json.loads(chain.amtool("silence", "query", "alertname=Hanging", "--output=json"))) == 1
 
 
 def test_what_was_refused_is_seen_at_a_poll_begun_and_ended(chain: Chain) -> None:

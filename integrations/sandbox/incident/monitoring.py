@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -130,8 +130,13 @@ class Site:
 
 
 @contextmanager
-def running(site: Site) -> Iterator[Site]:
+def running(site: Site, configured: Callable[[], None] | None = None) -> Iterator[Site]:
+    """Args:
+    configured: called between the writing of the files and the start, to change them.
+    """
     _write(site)
+    if configured is not None:
+        configured()
     try:
         for name in site.names:
             site.start(name)
