@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.anomaly_peers import PEERS, libraries
 from benchmarks.report import Aim, Progress, Section
-from ml.anomaly import nab
+from ml.anomaly import LINE, nab
 from ml.anomaly.labelled import Floats, Labelled, read_folder
 from ml.anomaly.measures import ByRow, Events, by_row, events, vus_pr
 from ml.anomaly.replay import replay
@@ -36,7 +36,8 @@ def run(progress: Progress, *, quick: bool = False) -> Section:
         others = [nab.scored(files, alerts, profile).score for profile in nab.PROFILES[1:]]
         rows.append(_row(name, [standard.score, *others, left.score], volume, found))
         if name == OURS:
-            ours = (standard.score, left.score, _calm(files, alerts), *_by_row(files, alerts, left))
+            calm = (*_calm(files, alerts), events(files, alerts, LINE))
+            ours = (standard.score, left.score, *calm, *_by_row(files, alerts, left))
         progress(f"{name}: {standard.score:.1f}")
     assert ours is not None
     return _section(rows, *ours)
@@ -73,20 +74,23 @@ def _by_row(files: Sequence[Labelled], alerts: Mapping[str, Floats], left: nab.R
     return by_row(files, told), by_row(files, {name: np.zeros_like(found) for name, found in told.items()})
 
 
-def _calm(files: Sequence[Labelled], alerts: Mapping[str, Floats]) -> Events:
-    """Each folder at the middle of the thresholds that meet both aims on the other folders, together.
+def _calm(files: Sequence[Labelled], alerts: Mapping[str, Floats]) -> tuple[Events, Events]:
+    """Each folder at a threshold that is chosen on the other folders, together: by our rule, and by the first one.
 
-    Without one that meets both, at the lowest that meets the aim about false alerts.
+    Ours: the middle of those that meet both aims there; without one that meets both, the lowest that meets the aim
+    about false alerts. The first rule took that lowest one always.
     """
-    found = []
+    ours, first = [], []
     for group in sorted({file.group for file in files}):
         others = [file for file in files if file.group != group]
         by = {float(t): events(others, alerts, float(t)) for t in _GRID}
         calm = [t for t, there in by.items() if there.false_a_day < CALM]
         both = [t for t in calm if by[t].recall >= RECALL]
-        threshold = (min(both) + max(both)) / 2 if both else min(calm)
-        found.append(events([file for file in files if file.group == group], alerts, threshold))
-    return _together(found)
+        middle = (min(both) + max(both)) / 2 if both else min(calm)
+        own = [file for file in files if file.group == group]
+        ours.append(events(own, alerts, middle))
+        first.append(events(own, alerts, min(calm)))
+    return _together(ours), _together(first)
 
 
 def _together(parts: Sequence[Events]) -> Events:
@@ -95,6 +99,10 @@ def _together(parts: Sequence[Events]) -> Events:
     return Events(
         *sums, sum(part.days for part in parts), float(np.median(delays)) if delays else float("nan")
     )
+
+
+def _calm_words(found: Events) -> str:
+    return f"{found.false_a_day:.3f} at recall {found.recall:.2f}"
 
 
 def _row(name: str, scores: Sequence[float], volume: float, found: Events) -> tuple[str, ...]:
@@ -106,9 +114,15 @@ def _row(name: str, scores: Sequence[float], volume: float, found: Events) -> tu
 
 
 def _section(
-    rows: Sequence[Sequence[str]], standard: float, left: float, found: Events, said: ByRow, silent: ByRow
+    rows: Sequence[Sequence[str]],
+    standard: float,
+    left: float,
+    found: Events,
+    first: Events,
+    shipped: Events,
+    said: ByRow,
+    silent: ByRow,
 ) -> Section:
-    calm = f"{found.false_a_day:.3f} at recall {found.recall:.2f}"
     return Section(
         "anomaly_nab",
         "Anomalies: the Numenta Anomaly Benchmark",
@@ -120,9 +134,11 @@ def _section(
             Aim(
                 "false alerts a series-day at event recall ≥ 0.7",
                 "< 0.05",
-                calm,
+                _calm_words(found),
                 found.false_a_day < CALM and found.recall >= RECALL,
             ),
+            Aim("the same by the rule that was used first", "", _calm_words(first)),
+            Aim("the same with the line as it ships", "", _calm_words(shipped)),
             Aim(
                 "false-positive rate by rows",
                 "< 5 %",
@@ -141,7 +157,8 @@ def _section(
                 "One configuration for all files, sample by sample. Its lines were chosen by looking at these files: "
                 "only the threshold, not the lines, is held out by folder. Events and false alerts are at the "
                 "held-out thresholds; for the aim about false alerts a day, at the middle of those that meet it on "
-                "the other folders. NAB has 116 windows and labels that people dispute (Wu and Keogh, 2020)."
+                "the other folders. The rule used first, the lowest that keeps the other folders below the aim, was "
+                "changed after these files had been seen. NAB has 116 windows and labels that people dispute (Wu and Keogh, 2020)."
             ),
             (
                 "VUS-PR is over the 52 files with windows, buffers of 0 to 100 rows, on scores before the alert logic. "
