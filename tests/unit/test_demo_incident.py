@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 
 from bot.core.errors import ConfigError
 from integrations.mitigations.http import HttpParameters
+from integrations.sandbox.demo import app
 from integrations.sandbox.incident import monitoring, shop
-from integrations.sandbox.incident.cli import app
 from plugins.alert_relay.mitigation.declarations import Mitigation
 
 pytestmark = pytest.mark.unit

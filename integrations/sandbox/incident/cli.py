@@ -44,6 +44,7 @@ def _play(folder: Path, port: int, sandbox_port: int) -> None:
     site_folder.mkdir(parents=True, exist_ok=True)
     with running(Site(site_folder, f"http://127.0.0.1:{port}/webhooks/alertmanager")) as site:
         typer.echo(f"prometheus {site.url('prometheus')}\nalertmanager {site.url('alertmanager')}")
+        typer.echo("Signalbox starts; that takes some twenty seconds.")
         product = _start(site, folder, log, port, sandbox_port)
         try:
             _wait(product, log)
