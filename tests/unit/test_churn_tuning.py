@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -25,7 +27,15 @@ def test_little_and_noisy_data_gets_coarse_trees() -> None:
     y = _drawn(1 / (1 + np.exp(-0.5 * x[:, 0])), rng)
     found = tuning.tuned(x, y, np.arange(len(y)), SMALL)
     assert found.least_leaf == 30
-    assert found.leaves == 4
+    assert found.leaves < SMALL.leaves
+
+
+def test_features_that_only_add_up_get_trees_of_one_split() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(1000, 6))
+    y = _drawn(1 / (1 + np.exp(4.8 - np.abs(x).sum(axis=1))), rng)
+    found = tuning.tuned(x, y, np.arange(len(y)), replace(SMALL, rounds=300))
+    assert (found.leaves, found.rounds) == (2, 1500)
 
 
 def test_clear_interactions_get_fine_trees() -> None:

@@ -29,8 +29,10 @@ def tuned(matrix: Floats, labels: Labels, groups: Groups, recipe: Recipe) -> Rec
     whole = filled(x, medians_of(x)).astype(np.float32)
     forests = [replace(recipe, least_leaf=least) for least in _LEAVES]
     best = _best(forests, forest_of, whole, y, of)
-    boostings = [best, replace(best, leaves=4, rate=0.05, least_data=40, columns_share=0.5, l2=5.0)]
-    return _best(boostings, boosting_of, x, y, of)
+    coarse = replace(best, leaves=4, rate=0.05, least_data=40, columns_share=0.5, l2=5.0)
+    # Trees of one split add up to a curve for each feature (Lou, Caruana and Gehrke, 2012): many small steps.
+    additive = replace(coarse, leaves=2, rate=0.02, rounds=5 * best.rounds)
+    return _best((best, coarse, additive), boosting_of, x, y, of)
 
 
 def _some(groups: Groups, seed: int) -> npt.NDArray[np.bool_]:
