@@ -91,6 +91,7 @@ RUN_IN = {
     "slack forget": "tests/e2e/test_slack_workspaces_live.py",
     "demo incident": "tests/e2e/test_documented_commands.py",
     "records review": "tests/unit/test_records_review.py",
+    "records show": "tests/integration/test_changes_everywhere.py",
     "inbox replay": "tests/e2e/test_documented_commands.py",
     "inbox show": "tests/e2e/test_documented_commands.py",
     "tags backfill": "tests/e2e/test_documented_commands.py",
