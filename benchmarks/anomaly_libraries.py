@@ -1,42 +1,49 @@
-"""Runs in a virtual environment of its own: `python anomaly_libraries.py FILES SCORES`, both `.npz`.
+"""Runs in a virtual environment of its own: `python anomaly_libraries.py FILES SCORES NAME`, both `.npz`.
 
-`FILES` holds the values of each file by number; `SCORES` gets, for each library and file, a score a row.
+`FILES` holds the values of each file by its number, as `numpy.savez` names them, and in `free` how many rows at the
+start of each are not counted; `SCORES` gets, for each file, a score a row by the detector `NAME`. Every detector has the settings of its documentation,
+sees the rows in order and scores a row by what came up to it.
 """
 
 import sys
 
 import numpy as np
-import stumpy  # type: ignore[import-not-found]  # only in its own environment
 from numpy.lib.stride_tricks import sliding_window_view
-from river import anomaly, preprocessing  # type: ignore[import-not-found]  # only in its own environment
 
 SHORT = 12
 DISCORD = 24
 """Samples in a sub-sequence: two hours of most files."""
+START, WINDOW, STEP = 100, 200, 50
+"""Rows that a reference window begins with, holds, and moves by, as in pysad's documentation."""
 
 
-def half_space_trees(values: np.ndarray) -> np.ndarray:
+def features(values: np.ndarray) -> np.ndarray:
+    """Value, change, and mean and deviation of the last rows, [rows, 4]."""
+    recent = [values[max(0, row - SHORT + 1) : row + 1] for row in range(len(values))]
+    mean, deviation = ([of(part) for part in recent] for of in (np.mean, np.std))
+    return np.column_stack([values, np.diff(values, prepend=values[:1]), mean, deviation])
+
+
+def half_space_trees(values: np.ndarray, _free: int) -> np.ndarray:
     """river's HalfSpaceTrees (Tan, Ting and Liu, IJCAI 2011), scored before it learns each sample."""
+    from river import anomaly, preprocessing  # type: ignore[import-not-found]  # noqa: PLC0415
+
     model = preprocessing.MinMaxScaler() | anomaly.HalfSpaceTrees(seed=0)
     scores = np.zeros(len(values))
-    for row, value in enumerate(values):
-        recent = values[max(0, row - SHORT + 1) : row + 1]
-        sample = {
-            "value": float(value),
-            "change": float(value - values[max(0, row - 1)]),
-            "mean": float(recent.mean()),
-            "deviation": float(recent.std()),
-        }
+    for row, seen in enumerate(features(values).tolist()):
+        sample = dict(zip(("value", "change", "mean", "deviation"), seen, strict=True))
         scores[row] = model.score_one(sample)
         model.learn_one(sample)
     return scores
 
 
-def left_discord(values: np.ndarray) -> np.ndarray:
+def left_discord(values: np.ndarray, _free: int) -> np.ndarray:
     """stumpy's matrix profile: the distance to the nearest sub-sequence that ended before this one began.
 
     A row's score is that of the sub-sequence that ends with it, so that nothing is known before its time.
     """
+    import stumpy  # type: ignore[import-not-found]  # noqa: PLC0415
+
     nearest = stumpy.stump(values, DISCORD)[:, 2].astype(int)
     parts = sliding_window_view(values, DISCORD)
     spread = parts.std(axis=1, keepdims=True)
@@ -45,15 +52,63 @@ def left_discord(values: np.ndarray) -> np.ndarray:
     return np.concatenate([np.zeros(DISCORD - 1), np.where(nearest >= 0, found, 0.0)])
 
 
-LIBRARIES = {"half_space_trees": half_space_trees, "left_discord": left_discord}
+def persistence(values: np.ndarray, free: int) -> np.ndarray:
+    """adtk's PersistAD, fitted to the free rows: the factor `c` below which it would tell of a row.
+
+    Its times are only counted: it refuses series whose stamps repeat or go back.
+    """
+    import pandas as pd  # noqa: PLC0415
+    from adtk.detector import PersistAD  # type: ignore[import-not-found]  # noqa: PLC0415
+
+    series = pd.Series(values, index=pd.date_range("2000-01-01", periods=len(values), freq="5min"))
+    distance = PersistAD().pipe_.steps["diff_abs"]["model"].transform(series).fillna(0).to_numpy()
+    low, high = np.quantile(distance[1:free], (0.25, 0.75))
+    return np.asarray(np.maximum(distance - high, 0) / max(high - low, 1e-9))
 
 
-def main(files: str, scores: str) -> None:
-    given = np.load(files)
-    np.savez(
-        scores,
-        **{f"{name}/{number}": score(given[number]) for name, score in LIBRARIES.items() for number in given},
+def projections(values: np.ndarray, free: int) -> np.ndarray:
+    """pysad's LODA (Pevný, Machine Learning 2016), scored before it learns each sample.
+
+    It scores the logarithm of one over the density, which depends on the values' unit and may be negative: so it sees
+    features in deviations of the free rows, and the logarithm is undone.
+    """
+    from pysad.models import LODA  # type: ignore[import-not-found]  # noqa: PLC0415
+
+    rows, model = features(values), LODA(random_state=0)
+    spread = rows[:free].std(axis=0)
+    rows = (rows - rows[:free].mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+    return np.exp([float(model.fit_score_partial(row)) for row in rows])
+
+
+def empirical_tails(values: np.ndarray, _free: int) -> np.ndarray:
+    """pyod's ECOD (Li et al., TKDE 2022) in pysad's reference window.
+
+    Row by row, because ECOD compares the rows that it is given at once with one another.
+    """
+    from pyod.models.ecod import ECOD  # type: ignore[import-not-found]  # noqa: PLC0415
+    from pysad.models.integrations import (  # type: ignore[import-not-found]  # noqa: PLC0415
+        ReferenceWindowModel,
     )
+
+    rows = features(values)
+    model = ReferenceWindowModel(ECOD, WINDOW, STEP, initial_window_X=rows[:START])
+    scores = np.zeros(len(rows))
+    for row in range(START, len(rows)):
+        scores[row] = model.score(rows[row : row + 1])[0]
+        model.fit_partial(rows[row])
+    return scores
+
+
+DETECTORS = {
+    detector.__name__: detector
+    for detector in (half_space_trees, left_discord, persistence, projections, empirical_tails)
+}
+
+
+def main(files: str, scores: str, name: str) -> None:
+    given = np.load(files)
+    frees = enumerate(given["free"])
+    np.savez(scores, *(DETECTORS[name](given[f"arr_{number}"], int(free)) for number, free in frees))
 
 
 if __name__ == "__main__":

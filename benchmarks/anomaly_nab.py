@@ -170,9 +170,11 @@ def _section(
                 "that says nothing. It is for the record only."
             ),
             (
-                "Peers without a re-alert rule get a pause of 144 rows, without which they score far lower. river and "
-                "stumpy run in a virtual environment of their own; Isolation Forest and half-space trees get the same "
-                "four features, the left discord is that of two hours."
+                "Peers without a re-alert rule get a pause of 144 rows, without which they score far lower. The libraries "
+                "run in a virtual environment of their own, with the settings of their documentation. Isolation Forest, "
+                "half-space trees, LODA and ECOD get the same four features; the left discord is that of two hours. ECOD "
+                "is fitted to the last 200 rows, every 50. A file's first rows, which are not counted, give LODA its "
+                "scale and PersistAD its fit; PersistAD's score is the factor up to which it would stay silent."
             ),
         ),
     )

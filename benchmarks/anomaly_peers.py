@@ -17,8 +17,14 @@ from ml.anomaly.nab import free_rows
 PAUSE = 144
 """Rows of silence after an alert, for peers that come without a rule about it."""
 ENVIRONMENT = Path(__file__).parents[1] / "build" / "anomaly-peers"
-LIBRARIES = ("river==0.26.1", "stumpy==1.14.1")
-TITLES = {"half_space_trees": "half-space trees (river)", "left_discord": "left discord (stumpy)"}
+LIBRARIES = ("river==0.26.1", "stumpy==1.14.1", "adtk==0.6.2", "pysad==0.7.0", "pyod==3.6.7")
+TITLES = {
+    "half_space_trees": "half-space trees (river)",
+    "left_discord": "left discord (stumpy)",
+    "persistence": "PersistAD (adtk)",
+    "projections": "LODA (pysad)",
+    "empirical_tails": "ECOD (pyod)",
+}
 Detector = Callable[[Labelled], tuple[Floats, Floats]]
 """A file to its scores, and to what of them would be an alert, [rows]."""
 
@@ -121,22 +127,31 @@ def libraries(
     """What libraries that are no part of the project say, each by its name; nothing where they don't install."""
     try:
         interpreter = own_environment(ENVIRONMENT, LIBRARIES, progress)
-        progress("river's half-space trees, stumpy's left discord")
-        with scratch() as folder:
-            given, made = folder / "files.npz", folder / "scores.npz"
-            np.savez(given, **{str(number): np.asarray(file.values) for number, file in enumerate(files)})
-            script = Path(__file__).with_name("anomaly_libraries.py")
-            output([str(interpreter), "-P", str(script), str(given), str(made)], seconds=3600)
-            with np.load(made) as found:
-                scores = {key: found[key] for key in found.files}
     except (subprocess.SubprocessError, OSError) as exc:
         progress(f"libraries are not measured: {last_line(exc)}")
         return {}
-    said = {}
-    for name, title in TITLES.items():
-        each = {file.name: scores[f"{name}/{number}"] for number, file in enumerate(files)}
-        said[title] = (each, {file: _paused(found) for file, found in each.items()})
+    said: dict[str, tuple[Mapping[str, Floats], Mapping[str, Floats]]] = {}
+    with scratch() as folder:
+        given = folder / "files.npz"
+        free = np.array([free_rows(len(file.values)) for file in files])
+        np.savez(given, *(np.asarray(file.values) for file in files), free=free)
+        for name, title in TITLES.items():
+            progress(title)
+            try:
+                scores = _library(interpreter, given, name)
+            except (subprocess.SubprocessError, OSError) as exc:
+                progress(f"{title} is not measured: {last_line(exc)}")
+                continue
+            each = {file.name: found for file, found in zip(files, scores, strict=True)}
+            said[title] = (each, {file: _paused(found) for file, found in each.items()})
     return said
+
+
+def _library(interpreter: Path, given: Path, name: str) -> list[Floats]:
+    made, script = given.with_name(f"{name}.npz"), Path(__file__).with_name("anomaly_libraries.py")
+    output([str(interpreter), "-P", str(script), str(given), str(made), name], seconds=3600)
+    with np.load(made) as found:
+        return [found[f"arr_{number}"] for number in range(len(found.files))]
 
 
 PEERS: Mapping[str, Detector] = {

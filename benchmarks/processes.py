@@ -141,13 +141,13 @@ def python(*arguments: str) -> list[str]:
 
 
 def own_environment(folder: Path, packages: Sequence[str], progress: Callable[[str], None]) -> Path:
-    """The Python of a virtual environment with what a benchmark compares with; made on first use."""
-    interpreter = folder / "bin" / "python"
-    if not (folder / "complete").exists():
+    """The Python of a virtual environment with what a benchmark compares with; made anew when that changes."""
+    interpreter, complete = folder / "bin" / "python", folder / "complete"
+    if not complete.exists() or complete.read_text().split() != list(packages):
         progress(f"installing {', '.join(packages)} into {folder}")
         output(python("-m", "venv", str(folder)))
-        output([str(interpreter), "-m", "pip", "install", "--quiet", *packages])
-        (folder / "complete").touch()
+        output([str(interpreter), "-m", "pip", "install", "--quiet", *packages], seconds=1800)
+        complete.write_text("\n".join(packages))
     return interpreter
 
 
