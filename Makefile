@@ -1,8 +1,8 @@
 # Everything a person types. `make help` lists it.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
-# Processes that tests run in. One of them has the tests that start the whole product.
-JOBS ?= 2
+# Processes that tests run in. Two of them have the tests that start the whole product, which mostly wait.
+JOBS ?= 3
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 .DEFAULT_GOAL := help
