@@ -24,7 +24,7 @@ from xdist.scheduler.loadscope import LoadScopeScheduling
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
 
-# These start the whole product, or break it: two at once would need more cores than a small machine has.
+# These start the whole product, or break it: more than two at once would need more cores than a small machine has.
 WHOLE_PRODUCT = ("tests/chaos/", "tests/e2e/")
 
 
@@ -36,7 +36,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
-    """One process of `-n` runs all whole products; the others take the other tests one by one."""
+    """Whole products have one or two processes of `-n`; the others take the other tests one by one."""
     return OneForWholeProducts(config, log)
 
 
