@@ -1,8 +1,8 @@
 # Everything a person types. `make help` lists it.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
-# Processes that tests run in. Two of them have the tests that start the whole product, which mostly wait.
-JOBS ?= 3
+# Processes that tests run in. With three, two of them have the tests that start the whole product, and wait much.
+JOBS ?= 2
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 .DEFAULT_GOAL := help

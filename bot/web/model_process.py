@@ -61,6 +61,15 @@ class ModelProcess:
             self._in_flight -= 1
 
     async def _ask(self, path: str, body: bytes) -> Response:
+        try:
+            return await self._post(path, body)
+        except aiohttp.ClientConnectorError:
+            raise
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+            # A kept connection that was being hung up. The process only answers: ask again.
+            return await self._post(path, body)
+
+    async def _post(self, path: str, body: bytes) -> Response:
         headers = {"Content-Type": "application/json"}
         async with self._open().post(
             f"{self._url}{path}", data=body, headers=headers, allow_redirects=False

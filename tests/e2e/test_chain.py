@@ -120,7 +120,7 @@ def test_ways_that_fail_lose_nothing_and_double_nothing(chain: Chain) -> None:
         chain.shown(name, "1 firing")
     wait_until(lambda: chain.way.heard["cut"] > FAILURES, 30, "an answer at last")
     wait_until(lambda: chain.way.heard["mute"] > 1, 30, "the notification that is sent again")
-    wait_until(chain.product.idle, 30, "an empty inbox")
+    wait_until(chain.product.idle, 90, "an empty inbox")
     for name in names.values():
         assert len(chain.lines(name)) == chain.deliveries(name) == 1
         assert not chain.thread(chain.lines(name)[0])
@@ -178,7 +178,7 @@ def test_a_part_that_ends_and_one_that_ends_and_begins_anew(chain: Chain) -> Non
     chain.end(parts[0], blinking)
     chain.fire("Blinking")  # before the group is due again
     chain.shown("Parted", "1 firing", POLL_SECONDS)
-    wait_until(chain.product.idle, 30, "an empty inbox")
+    wait_until(chain.product.idle, 90, "an empty inbox")
     chain.shown("Blinking", "1 firing", POLL_SECONDS)
     assert len(chain.lines("Parted")) == len(chain.lines("Blinking")) == 1
 

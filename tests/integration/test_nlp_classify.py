@@ -7,6 +7,7 @@ import json
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +152,33 @@ def test_a_model_that_fails_is_told_and_tried_again(site: Web, gate: Gate) -> No
     is_problem(ask(site, text="a"), 502, "answered 500")
     gate.fails = False
     assert ask(site, text="a").status_code == 200
+
+
+def test_a_kept_connection_that_is_hung_up_is_no_failure(tmp_path: Path) -> None:
+    answered: dict[Any, bool] = {}
+
+    class Once(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.close_connection = answered.pop(self.connection, False)
+            if self.close_connection:
+                return
+            answered[self.connection] = True
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, *_: object) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Once) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with pointed_at(tmp_path, f"http://127.0.0.1:{server.server_port}") as site:
+            assert [ask(site, text="a").status_code for _ in range(3)] == [200, 200, 200]
+        server.shutdown()
 
 
 async def test_a_caller_who_hangs_up_cancels_the_work() -> None:
