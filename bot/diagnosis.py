@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import httpx2
-from pydantic import BaseModel, SecretStr
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
+from pydantic import BaseModel
 
 from bot import queue
 from bot.core.database import Database
 from bot.core.errors import SignalboxError
 from bot.core.kernel import Kernel, build_kernel
-from bot.core.logs import MASK, passwords_in
+from bot.core.masking import is_secret, without_passwords
 from bot.core.ports import Health
 from bot.core.settings import Settings
 from bot.core.settings_loader import LoadedSettings
 
-_SECRET_NAME = re.compile(r"secret|token|password|key", re.IGNORECASE)
 _PORTS = {
     "chat": "Slack: set SLACK_BOT_TOKEN and SLACK_SIGNING_SECRET",
     "tickets": "Jira: set JIRA_URL, JIRA_EMAIL and JIRA_API_TOKEN; others: docs/helpdesks.md",
@@ -73,22 +69,11 @@ def _shown(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, st
 
 def masked(name: str, value: object) -> str:
     """A value as it may be seen by anybody."""
-    if isinstance(value, SecretStr) or (_SECRET_NAME.search(name) and isinstance(value, str)):
+    if is_secret(name, value):
         return "set" if value else "not set"
     if value is None or value in ("", {}, ()):
         return "not set"
-    text = ", ".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
-    return _without_password(text) if "://" in text else text
-
-
-def _without_password(url: str) -> str:
-    try:
-        shown = make_url(url).render_as_string(hide_password=True)
-    except (ArgumentError, ValueError):
-        return "set, but not a URL that can be read"
-    for password in passwords_in(shown):  # among the parameters
-        shown = shown.replace(password, MASK)
-    return shown
+    return without_passwords(", ".join(map(str, value)) if isinstance(value, tuple | list) else str(value))
 
 
 def checks(settings: Settings) -> Iterator[Check]:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
-from bot.core.errors import ConfigError, Permanent
+from bot.core.entry_points import load as load_entry_points
+from bot.core.errors import Permanent
 
 GROUP = "signalbox.golden"
 TOLERANCE = 1e-6
@@ -21,16 +22,7 @@ Golden = Callable[[Path], "dict[str, Any] | None"]
 
 
 def load(found: Iterable[EntryPoint] | None = None) -> dict[str, Golden]:
-    checks: dict[str, Golden] = {}
-    for entry in sorted(entry_points(group=GROUP) if found is None else found, key=lambda e: e.name):
-        try:
-            checks[entry.name] = entry.load()
-        except ImportError as exc:
-            raise ConfigError(
-                f"The golden batch {entry.name!r} ({entry.value}) can't be imported: {exc}. "
-                "Install what it needs or uninstall it."
-            ) from exc
-    return checks
+    return load_entry_points(GROUP, "golden batch", found)
 
 
 def answers(checks: Mapping[str, Golden], data_dir: Path) -> dict[str, Any]:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pydantic import BaseModel, SecretStr
 
+from bot.core.masking import is_secret, without_passwords
 from bot.core.memory import Documents
 from bot.core.service_desk import Changes
 from bot.core.service_ledger import Circumstances
@@ -32,8 +32,6 @@ _PLACES = frozenset({
     "data_dir", "redis_url", "web.host", "web.port", "nlp.port", "churn.port", "workers.metrics_port",
 })  # fmt: skip
 """Where this node's own parts lie and listen: `signalbox up` draws some anew, and nodes differ in them."""
-_SECRET = re.compile(r"secret|token|password|passphrase|key|credential|private", re.IGNORECASE)
-_WITH_PASSWORD = re.compile(r"(?<=://)[^/@\s]*@")
 _SHOWN = 200
 _NOT_SHOWN, _UNSET = "not shown", "not set"
 
@@ -161,12 +159,12 @@ def _value(name: str, value: Any, key: bytes) -> Value:
 def _shown(name: str, value: Any) -> str:
     if value is None or value in ("", (), {}):
         return _UNSET
-    if isinstance(value, SecretStr) or (isinstance(value, str) and _SECRET.search(name)):
+    if is_secret(name, value):
         return "a secret"
     if isinstance(value, str | int | float):
-        return _WITH_PASSWORD.sub("…@", str(value))[:_SHOWN]
+        return without_passwords(str(value))[:_SHOWN]
     if isinstance(value, tuple | list) and all(isinstance(part, str) for part in value):
-        return _WITH_PASSWORD.sub("…@", ", ".join(value))[:_SHOWN]
+        return ", ".join(map(without_passwords, value))[:_SHOWN]
     return _NOT_SHOWN if isinstance(value, tuple | list | Mapping) else str(value)[:_SHOWN]
 
 

@@ -7,12 +7,12 @@ cheap: a vendor's client is imported by the first call that needs it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from typing import Any, ClassVar, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from bot.core.errors import ConfigError
+from bot.core.entry_points import load as load_entry_points
 from bot.core.integration import Services
 
 GROUP = "signalbox.executors"
@@ -73,14 +73,5 @@ class Executor(Protocol):
 
 
 def load_executors(services: Services, found: Iterable[EntryPoint] | None = None) -> Mapping[str, Executor]:
-    executors: dict[str, Executor] = {}
-    for entry in sorted(entry_points(group=GROUP) if found is None else found, key=lambda e: e.name):
-        try:
-            connect: Callable[[Services], Executor] = entry.load()
-        except ImportError as exc:
-            raise ConfigError(
-                f"The executor {entry.name!r} ({entry.value}) can't be imported: {exc}. "
-                "Install what it needs or uninstall it."
-            ) from exc
-        executors[entry.name] = connect(services)
-    return executors
+    connects: dict[str, Callable[[Services], Executor]] = load_entry_points(GROUP, "executor", found)
+    return {name: connect(services) for name, connect in connects.items()}

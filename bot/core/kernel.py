@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
-from importlib.metadata import EntryPoint, entry_points
 from typing import Any, cast
 
 from pydantic import SecretStr
@@ -14,6 +13,7 @@ from bot.core.audit import Audit
 from bot.core.backup_state import BackupState
 from bot.core.buttons import Buttons
 from bot.core.database import Database
+from bot.core.entry_points import load as load_entry_points
 from bot.core.errands import ErrandSource
 from bot.core.errors import ConfigError, Permanent
 from bot.core.events import utc_now
@@ -183,17 +183,7 @@ def declared_kernel(settings: Settings) -> Kernel:
 
 
 def _connects() -> list[Callable[[Services], Integration]]:
-    return [_load(entry) for entry in sorted(entry_points(group=GROUP), key=lambda e: e.name)]
-
-
-def _load(entry: EntryPoint) -> Callable[[Services], Integration]:
-    try:
-        return cast("Callable[[Services], Integration]", entry.load())
-    except ImportError as exc:
-        raise ConfigError(
-            f"The integration {entry.name!r} ({entry.value}) can't be imported: {exc}. "
-            "Install what it needs or uninstall it."
-        ) from exc
+    return list(load_entry_points(GROUP, "integration").values())
 
 
 def _secret_key(settings: Settings) -> bytes:

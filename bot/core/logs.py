@@ -10,11 +10,11 @@ import re
 import sys
 from collections.abc import Iterable
 from typing import Any
-from urllib.parse import unquote
 
 import structlog
 from structlog.typing import EventDict, Processor
 
+from bot.core.masking import MASK, passwords_in
 from bot.core.settings import Settings
 from bot.core.texts import printable
 
@@ -24,10 +24,8 @@ _SECRET_KEY = re.compile(r"token|secret|password|authorization|cookie|api_key|si
 _ADDRESS = re.compile(r"(?<![\w.+-])[\w.+-]++@[\w-]++(?:\.[\w-]++)+")
 # Those of other workspaces come while the process runs, so that nobody could name them when it started.
 _SLACK_TOKEN = re.compile(r"\bx(?:ox[a-z](?:\.xox[a-z])?|app)-[\w-]+")
-_PASSWORD = re.compile(r"://[^/@:]*:([^/@]+)@|[?&](?:ssl)?password=([^&#\s]+)")
 _SHORTEST_SECRET = 6
 _OURS = {"exception", "timestamp", "level"}
-MASK = "***"
 
 
 def configure_logs(settings: Settings, secrets: Iterable[str] = ()) -> None:
@@ -98,12 +96,6 @@ def _mask(secrets: frozenset[str]) -> Processor:
         return masked
 
     return process
-
-
-def passwords_in(address: str) -> set[str]:
-    """Where user and host stand, or among the parameters; as it is written, and as it is meant."""
-    written = {password for found in _PASSWORD.findall(address) for password in found if password}
-    return written | {unquote(password) for password in written}
 
 
 def known_secrets(settings: Settings) -> list[str]:

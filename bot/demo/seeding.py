@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 from bot.core.database import Database
+from bot.core.entry_points import load as load_entry_points
 from bot.core.errors import ConfigError
 from bot.core.inbox import Inbox
 from bot.core.memory import Documents
@@ -25,16 +26,7 @@ _MOST = 50
 
 def load(found: Iterable[EntryPoint] | None = None) -> dict[str, Fill]:
     """What each plugin makes up."""
-    fills: dict[str, Fill] = {}
-    for entry in sorted(entry_points(group=GROUP) if found is None else found, key=lambda e: e.name):
-        try:
-            fills[entry.name] = entry.load()
-        except ImportError as exc:
-            raise ConfigError(
-                f"The demo data of {entry.name!r} ({entry.value}) can't be imported: {exc}. "
-                "Install what it needs or uninstall it."
-            ) from exc
-    return fills
+    return load_entry_points(GROUP, "demo data", found)
 
 
 def require_empty(settings: Settings, db: Database) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from bot.core.logs import MASK, known_secrets
+from bot.core.logs import known_secrets
+from bot.core.masking import MASK
 from bot.core.settings import Settings
 
 LONGEST = 2000

@@ -127,55 +127,48 @@ window = 60
 hold = 3
 step = 1
 
-[[mitigations]]
-name = "roll-back"
-title = "Roll back search"
-match = {{ alertname = "SearchFails" }}
-executor = "http"
-[mitigations.parameters]
-url = "http://{shop}/roll-back/search"
-undo = {{ url = "http://{shop}/roll-forward/search" }}
-status_url = "http://{shop}/runs/{{key}}"
-target = "service/search"
-[mitigations.verify]
-query = 'shop_errors_ratio{{service="search"}}'
-threshold = 0.05
-settle = 1
-window = 5
-hold = 3
-step = 1
-[mitigations.auto]
-after = 0
-hours = {always}
-
-[[mitigations]]
-name = "restart"
-title = "Restart search"
-match = {{ alertname = "SearchFails" }}
-follows = "roll-back"
-executor = "http"
-[mitigations.parameters]
-url = "http://{shop}/heal/search"
-status_url = "http://{shop}/runs/{{key}}"
-target = "service/search"
-[mitigations.verify]
-query = 'shop_errors_ratio{{service="search"}}'
-threshold = 0.05
-settle = 1
-window = 60
-hold = 3
-step = 1
-[mitigations.auto]
-after = 0
-hours = {always}
-
+{roll_back}
+{restart}
 [roles.oncall]
 members = ["{alice}", "{bob}"]
 permissions = ["alerts.*", "mitigation.*"]
 """
 
+BY_ITSELF = """
+[[mitigations]]
+name = "{name}"
+title = "{title}"
+match = {{ alertname = "SearchFails" }}
+{follows}
+executor = "http"
+[mitigations.parameters]
+url = "http://{shop}/{path}/search"
+{undo}
+status_url = "http://{shop}/runs/{{key}}"
+target = "service/search"
+[mitigations.verify]
+query = 'shop_errors_ratio{{service="search"}}'
+threshold = 0.05
+settle = 1
+window = {window}
+hold = 3
+step = 1
+[mitigations.auto]
+after = 0
+hours = {always}
+"""
 
 ALWAYS = '{ days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"], start = "00:00:00", end = "23:59:59.999999" }'
+
+
+def by_itself(
+    name: str, title: str, path: str, shop: Shop, *, window: int, follows: str = "", undo: str = ""
+) -> str:
+    """A mitigation of search that nobody has to press."""
+    return BY_ITSELF.format(
+        name=name, title=title, path=path, shop=shop.address, window=window, follows=follows, undo=undo,
+        always=ALWAYS,
+    )  # fmt: skip
 
 
 def start(folder: Path, *argv: str) -> subprocess.Popen[bytes]:
@@ -198,7 +191,22 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Product, S
     ports = {"prometheus": free_port(), "alertmanager": free_port()}
     urls = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
     (folder / "signalbox.toml").write_text(
-        SETTINGS.format(shop=shop.address, alice=ALICE, bob=BOB, always=ALWAYS)
+        SETTINGS.format(
+            shop=shop.address,
+            alice=ALICE,
+            bob=BOB,
+            roll_back=by_itself(
+                "roll-back",
+                "Roll back search",
+                "roll-back",
+                shop,
+                window=5,
+                undo=f'undo = {{ url = "http://{shop.address}/roll-forward/search" }}',
+            ),
+            restart=by_itself(
+                "restart", "Restart search", "heal", shop, window=60, follows='follows = "roll-back"'
+            ),
+        )
     )
     product = Product(
         folder / "data",

@@ -156,7 +156,9 @@ def test_passwords_in_addresses_are_left_out_and_where_a_node_listens_does_not_c
     assert changes(start()) == []
     note_start(start(mlflow={"tracking_uri": "postgresql://ml:hush@db/mlflow"}))
     [change] = changes(start())
-    assert change.after == {"mlflow.tracking_uri": "postgresql://…@db/mlflow"}
+    assert change.after == {"mlflow.tracking_uri": "postgresql://ml:***@db/mlflow"}
+    note_start(start(mlflow={"tracking_uri": "postgresql://db/mlflow?user=ml&password=hush"}))
+    assert "hush" not in str(changes(start()))
 
 
 def test_of_nodes_that_start_at_once_with_the_same_one_change_is_left(start: Start) -> None:

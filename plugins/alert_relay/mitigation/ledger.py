@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from bot.core.context import Together
+from bot.core.masking import MASK, names_a_secret
 from bot.core.memory import Records
 from bot.plugin import Change, Context, Refused, Transient
 from plugins.alert_relay.mitigation import guardrails, switch, switch_changes
@@ -24,7 +25,6 @@ OPEN, AUTO_ON = "mitigations-open", "mitigations-auto"
 RECORD, ATTEMPT = "mitigation", "mitigation.attempt"
 _MOST = 2000
 _LOOKED_THROUGH = 100
-_SECRET = ("secret", "token", "password", "passphrase", "credential", "private")
 
 
 class Ledger:
@@ -211,11 +211,7 @@ _OUTCOMES: Mapping[Status, str] = {
 def masked(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Parameters as they may be kept and shown."""
     return {
-        name: "***"
-        if any(word in name.lower() for word in _SECRET)
-        else masked(value)
-        if isinstance(value, Mapping)
-        else value
+        name: MASK if names_a_secret(name) else masked(value) if isinstance(value, Mapping) else value
         for name, value in parameters.items()
     }
 
