@@ -214,15 +214,15 @@ class Chain:
 
     def bodies(self, name: str) -> list[dict[str, Any]]:
         """Notifications of a group as they were taken in."""
-        rows = self._rows("SELECT body FROM events WHERE source = 'alertmanager'")
+        rows = self.rows("SELECT body FROM events WHERE source = 'alertmanager'")
         return [json.loads(bytes(body)) for (body,) in rows if name.encode() in bytes(body)]
 
     def deliveries(self, name: str) -> int:
         return len(self.bodies(name))
 
     def heartbeats(self) -> int:
-        return self._rows("SELECT count(*) FROM records WHERE kind = 'heartbeat'")[0][0]
+        return self.rows("SELECT count(*) FROM records WHERE kind = 'heartbeat'")[0][0]
 
-    def _rows(self, query: str) -> list[Any]:
+    def rows(self, query: str) -> list[Any]:
         with closing(sqlite3.connect(self.product.data / "signalbox.db")) as db:
             return db.execute(query).fetchall()

@@ -52,15 +52,19 @@ class Site:
     webhook: str
     """Where Alertmanager sends its notifications."""
     alertmanagers: int = 1
+    gossiping: bool = False
+    """Whether the Alertmanagers know each other, so that one of them sends and the others take its place."""
     token: str = field(default_factory=lambda: secrets.token_hex(16))
     secret: str = field(default_factory=lambda: secrets.token_hex(16))
     ports: dict[str, int] = field(default_factory=dict)
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    _gossip: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.names = ["shop", *(f"alertmanager{n or ''}" for n in range(self.alertmanagers)), "prometheus"]
         self.names += [name for name in ("pushgateway", "node") if shutil.which(PROGRAMS[name])]
         self.ports = {name: free_port() for name in self.names}
+        self._gossip = [free_port() for _ in range(self.alertmanagers if self.gossiping else 0)]
 
     def url(self, name: str) -> str:
         return f"http://127.0.0.1:{self.ports[name]}"
@@ -101,6 +105,13 @@ class Site:
     def break_shop(self) -> None:
         httpx2.post(f"{self.url('shop')}/fault").raise_for_status()
 
+    def _cluster(self, name: str) -> list[str]:
+        if not self.gossiping:
+            return ["--cluster.listen-address="]
+        own = self._gossip[int(name.removeprefix("alertmanager") or 0)]
+        peers = [f"--cluster.peer=127.0.0.1:{port}" for port in self._gossip if port != own]
+        return [f"--cluster.listen-address=127.0.0.1:{own}", *peers, "--cluster.peer-timeout=3s"]
+
     def _wait(self, name: str) -> None:
         paths = {"shop": "/", "node": "/metrics"}
         url = self.url(name) + paths.get(name, "/-/ready")
@@ -121,9 +132,15 @@ class Site:
             return ["prometheus", f"--config.file={config}", f"--storage.tsdb.path={data}", listen, shown]
         if name.startswith("alertmanager"):
             config, data = self.folder / "alertmanager.yml", self.folder / name
-            gossip = "--cluster.listen-address="
             program = PROGRAMS["alertmanager"]
-            return [program, f"--config.file={config}", f"--storage.path={data}", gossip, listen, shown]
+            return [
+                program,
+                f"--config.file={config}",
+                f"--storage.path={data}",
+                *self._cluster(name),
+                listen,
+                shown,
+            ]
         if name == "pushgateway":  # Debian's keeps what was pushed in a file that outlives it
             return [PROGRAMS[name], "--persistence.file=", listen]
         return [PROGRAMS[name], listen]
