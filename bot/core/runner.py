@@ -178,9 +178,10 @@ class Runner:
     def _may_retry(self, lease: Lease, exc: Exception) -> bool:
         if isinstance(exc, Throttled):
             return True
-        if isinstance(exc, Transient):
-            return lease.attempt < self._kernel.settings.workers.max_attempts
-        return not isinstance(exc, SignalboxError) and lease.attempt < BUG_ATTEMPTS
+        if isinstance(exc, SignalboxError) and not isinstance(exc, Transient):
+            return False
+        most = self._kernel.settings.workers.max_attempts
+        return lease.attempt < (most if isinstance(exc, Transient) else min(most, BUG_ATTEMPTS))
 
     def _refused(self, lease: Lease, context: Context, exc: Refused) -> tuple[Outcome, str]:
         context.audit(

@@ -287,6 +287,17 @@ def test_a_permanent_fault_and_a_bug_end_soon(world: World) -> None:
     assert outcomes == ["retried", "retried", "dead"]
 
 
+def test_a_bug_is_told_as_such_however_few_attempts_there_are(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = world.kernel.settings
+    workers = settings.workers.model_copy(update={"max_attempts": 1})
+    monkeypatch.setattr(world.kernel, "settings", settings.model_copy(update={"workers": workers}))
+    Toy.fault = staticmethod(failing(KeyError("x")))
+    result = world.runner.run(world.event())
+    assert (result.outcome, result.error) == ("dead", "KeyError: 'x'")
+
+
 def test_an_unknown_handler_is_kept_as_a_dead_letter(world: World) -> None:
     assert world.runner.run(world.put("test.event", Hook(name="n"), "gone.event")).outcome == "dead"
 
