@@ -1,7 +1,7 @@
-"""HTTP as uvicorn speaks it, with the two bounds that it lacks: the size of a request's head, and its time.
+"""HTTP as uvicorn speaks it, with the bounds that it lacks: a request's head and time, an answer's time.
 
 Anybody may connect, long before a signature or a token can be looked at: a head without an end must not fill
-the memory, and who sends a byte a minute must not hold a connection.
+the memory, and who sends a byte a minute, or does not read what was asked for, must not hold a connection.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ MOST_HEAD = 64 * 1024
 FRAMING = 8
 """Bytes that may come with each byte of the body, sent in chunks; it takes at least five."""
 REQUEST_SECONDS = 60.0
-"""In which a request arrives whole, and after which one connects for nothing."""
+"""In which a request arrives whole, more of an answer is read; after which one connects for nothing."""
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
@@ -29,6 +29,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._body = 0
         self._arriving = True
         self._timer: asyncio.TimerHandle | None = None
+        self._unread: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -42,12 +43,14 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._beside > MOST_HEAD + FRAMING * self._body:
             self.transport.write(_TOO_LARGE)
             self.transport.close()
-        elif self._arriving and self._timer is None:
+        elif self._timer is None and (self._arriving or self._is_waited_for()):
             self._wait()
 
     def on_message_begin(self) -> None:
         self._beside = self._body = 0
         self._arriving = True
+        if not self.transport.get_write_buffer_size():
+            self._stop_watching()
         super().on_message_begin()
 
     def on_body(self, body: bytes) -> None:
@@ -60,9 +63,26 @@ class BoundedProtocol(HttpToolsProtocol):
         self._stop_waiting()
         super().on_message_complete()
 
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._watch()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._watch()
+
+    def resume_writing(self) -> None:
+        self._stop_watching()
+        super().resume_writing()
+
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
+        self._stop_watching()
         super().connection_lost(exc)
+
+    def _is_waited_for(self) -> bool:
+        """Between requests: uvicorn's own time for it ends with any byte, also with one that begins none."""
+        return self.timeout_keep_alive_task is None and self.cycle.response_complete
 
     def _wait(self) -> None:
         """What does not come in time is cut off; a request that came whole is never waited for here."""
@@ -72,3 +92,21 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def _watch(self) -> None:
+        """As long as some of an answer lies here, some of it has to go each time."""
+        left = self.transport.get_write_buffer_size()
+        if left and self._unread is None:
+            self._unread = self.loop.call_later(self.seconds, self._look, left)
+
+    def _look(self, before: int) -> None:
+        self._unread = None
+        if self.transport.get_write_buffer_size() < before:
+            self._watch()
+        else:
+            self.transport.abort()
+
+    def _stop_watching(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
@@ -41,7 +42,8 @@ class Patient(BoundedProtocol):
 @asynccontextmanager
 async def serving(protocol: type[BoundedProtocol]) -> AsyncIterator[int]:
     async def echo(request: Request) -> PlainTextResponse:
-        return PlainTextResponse(str(len(await request.body())))
+        size = len(await request.body())
+        return PlainTextResponse(bytes(FAR) if request.url.path == "/far" else str(size))
 
     app = Starlette(routes=[Route("/{path:path}", echo, methods=["GET", "POST"])])
     config = uvicorn.Config(app, host="127.0.0.1", port=0, http=protocol, log_config=None, lifespan="off")
@@ -90,6 +92,39 @@ async def test_whoever_is_answered_late_is_not_hung_up_on(port: int) -> None:
     writer.close()
 
 
+async def test_an_empty_line_between_requests_does_not_hold_a_connection(port: int) -> None:
+    """It stops uvicorn's five seconds and begins no request."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(WHOLE)
+    await reader.readuntil(b"\r\n\r\n2")
+    writer.write(b"\r\n")
+    async with asyncio.timeout(3):
+        await _end(reader)
+    writer.close()
+
+
+@pytest.mark.parametrize("kept", ["keep-alive", "close"])
+async def test_an_answer_that_nobody_reads_is_hung_up_on(port: int, kept: str) -> None:
+    narrow = _asks(port, kept)
+    await asyncio.sleep(1)
+    reader, writer = await asyncio.open_connection(sock=narrow)
+    async with asyncio.timeout(3):
+        assert len(await _end(reader)) < FAR
+    writer.close()
+
+
+async def test_whoever_reads_slowly_gets_all_of_an_answer(port: int) -> None:
+    reader, writer = await asyncio.open_connection(sock=_asks(port, "close"))
+    began, read = asyncio.get_running_loop().time(), 0
+    async with asyncio.timeout(20):
+        while part := await reader.read(FAR // 64):
+            read += len(part)
+            await asyncio.sleep(0.008)
+    assert read > FAR
+    assert asyncio.get_running_loop().time() - began > 2 * Hasty.seconds
+    writer.close()
+
+
 @pytest.mark.parametrize("what", ENDLESS)
 async def test_a_head_without_an_end_is_cut_off(what: str) -> None:
     begin, more = ENDLESS[what]
@@ -124,10 +159,19 @@ async def test_a_long_body_in_the_smallest_chunks_is_read() -> None:
         writer.close()
 
 
-async def _end(reader: asyncio.StreamReader) -> None:
-    """The connection's, polite or not."""
-    try:
-        while await reader.read(4096):
-            pass
-    except ConnectionError:
-        pass
+def _asks(port: int, kept: str) -> socket.socket:
+    """For far more than the buffers on its way hold."""
+    narrow = socket.socket()
+    narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    narrow.connect(("127.0.0.1", port))
+    narrow.sendall(f"GET /far HTTP/1.1\r\nHost: x\r\nConnection: {kept}\r\n\r\n".encode())
+    return narrow
+
+
+async def _end(reader: asyncio.StreamReader) -> bytes:
+    """What comes until the connection's end, polite or not."""
+    read = bytearray()
+    with suppress(ConnectionError):
+        while part := await reader.read(65_536):
+            read += part
+    return bytes(read)

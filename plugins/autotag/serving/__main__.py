@@ -31,6 +31,7 @@ def serve(settings: Settings) -> None:
     # The model loads in a thread while these are imported.
     import uvicorn  # noqa: PLC0415
 
+    from bot.web.protocol import BoundedProtocol  # noqa: PLC0415
     from plugins.autotag.serving.app import Service, build  # noqa: PLC0415
 
     app = build(Service(model, settings.nlp.max_queue, settings.nlp.threads, partial(newer, cache)))
@@ -41,6 +42,8 @@ def serve(settings: Settings) -> None:
         app,
         host=settings.nlp.host,
         port=settings.nlp.port,
+        http=BoundedProtocol,
+        ws="none",
         log_config=None,
         access_log=False,
         server_header=False,

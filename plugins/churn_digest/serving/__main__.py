@@ -10,6 +10,7 @@ from bot.core.errors import SignalboxError
 from bot.core.logs import configure_logs, known_secrets
 from bot.core.settings import Settings
 from bot.core.settings_loader import load_settings
+from bot.web.protocol import BoundedProtocol
 from plugins.churn_digest.serving.app import Service, build
 from plugins.churn_digest.serving.model import Model
 
@@ -29,6 +30,8 @@ def serve(settings: Settings) -> None:
         build(Service(Model(settings.data_dir / "churn"))),
         host=settings.churn.host,
         port=settings.churn.port,
+        http=BoundedProtocol,
+        ws="none",
         log_config=None,
         access_log=False,
         server_header=False,
