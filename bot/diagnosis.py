@@ -73,7 +73,8 @@ def masked(name: str, value: object) -> str:
         return "set" if value else "not set"
     if value is None or value in ("", {}, ()):
         return "not set"
-    return without_passwords(", ".join(map(str, value)) if isinstance(value, tuple | list) else str(value))
+    several = value if isinstance(value, tuple | list) else (value,)
+    return ", ".join(without_passwords(str(one)) for one in several)
 
 
 def checks(settings: Settings) -> Iterator[Check]:

@@ -18,6 +18,7 @@ from bot.console.slack_identity import SlackIdentity
 from bot.console.words import with_code
 from bot.core.errors import Refused
 from bot.core.kernel import Kernel
+from bot.webhooks.limits import Rate
 
 VIEW = "console.view"
 _TEMPLATES = Jinja2Templates(Path(__file__).parent / "templates")
@@ -35,10 +36,15 @@ class SignInNeeded(Exception):
 
 
 class Console:
-    """What every address needs: who asks, and how a page is shown."""
+    """What every address needs: who asks, and how a page is shown.
 
-    def __init__(self, kernel: Kernel) -> None:
+    Args:
+        persons: counts what each does, here and in Slack.
+    """
+
+    def __init__(self, kernel: Kernel, persons: Rate) -> None:
         key = kernel.settings.secret_key
+        self._persons = persons
         self.kernel = kernel
         self.links = Links(kernel.db, kernel.clock)
         self.sessions = Sessions(key.get_secret_value().encode(), kernel.db, kernel.clock) if key else None
@@ -107,6 +113,16 @@ class Console:
         session = self.session(request)
         if not session.sent(token):
             raise HTTPException(403, "This form is not from your session; reload the page and try again.")
+        return session
+
+    def acts(self, request: Request, token: str) -> Session:
+        """The same, for what changes something: as much of it as one person may do in Slack."""
+        session = self.sent_by(request, token)
+        if wait := self._persons.wait(session.user):
+            told = (
+                f"That was more than Signalbox takes from one person: nothing was done. Please wait {wait} s."
+            )
+            raise HTTPException(429, told, {"Retry-After": str(wait)})
         return session
 
 

@@ -77,7 +77,7 @@ def _add_list(router: APIRouter, console: Console) -> None:
         to: Annotated[Literal["on", "off"], Form()],
         why: Annotated[str, Form(max_length=300)] = "",
     ) -> Response:
-        session = console.sent_by(request, token)
+        session = console.acts(request, token)
         console.require(session, SWITCH, f"switch a plugin {to}")
         if name not in kernel.registry.plugins:
             raise HTTPException(404, f"There is no plugin {name!r} here.")
@@ -131,7 +131,7 @@ def _add_pages(router: APIRouter, console: Console) -> None:
 
     @router.post("/press/{button_id}")
     def pressed(request: Request, button_id: str, token: Annotated[str, Form()]) -> Response:
-        session = console.sent_by(request, token)
+        session = console.acts(request, token)
         if session.by_link:
             raise HTTPException(403, "Buttons need to know who presses: sign in with Slack.")
         return RedirectResponse(f"/events/{press.press(button_id, session.user, kernel)}", 303)

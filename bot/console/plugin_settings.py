@@ -49,7 +49,7 @@ def add_settings(router: APIRouter, console: Console) -> None:
 
 def _change(request: Request, console: Console, name: str, sent: Mapping[str, str]) -> Response:
     kernel = console.kernel
-    session = console.sent_by(request, sent.get("token", ""))
+    session = console.acts(request, sent.get("token", ""))
     console.require(session, CONFIGURE, "change settings")
     plugin = _plugin(kernel, name)
     try:

@@ -19,6 +19,7 @@ from bot.console.slack_identity import DONE, STATE_COOKIE, STATE_SECONDS, SlackI
 from bot.core.errors import Refused
 from bot.core.inbox import RunStatus
 from bot.core.kernel import Kernel
+from bot.webhooks.limits import Rate
 
 STATIC = Path(__file__).parent / "static"
 REPLAY = "inbox.replay"
@@ -26,9 +27,9 @@ USED = "This link was used already or is older than ten minutes."
 _DAY = timedelta(days=1)
 
 
-def console_router(kernel: Kernel) -> APIRouter:
+def console_router(kernel: Kernel, persons: Rate) -> APIRouter:
     router = APIRouter(include_in_schema=False)
-    console = Console(kernel)
+    console = Console(kernel, persons)
     _add_door(router, console)
     _add_inbox(router, console)
     add_plugins(router, console)
@@ -123,7 +124,7 @@ def _add_inbox(router: APIRouter, console: Console) -> None:
 
     @router.post("/inbox/{run_id}/replay")
     def replay(request: Request, run_id: str, token: Annotated[str, Form()]) -> Response:
-        session = console.sent_by(request, token)
+        session = console.acts(request, token)
         console.require(session, REPLAY, "replay what failed")
         due = kernel.inbox.replay(run_id)
         kernel.audit.record(f"console:{session.user}", "inbox.replay", run_id)

@@ -98,17 +98,17 @@ class BackupState:
             known = self._documents.get(KEY)
         return known.data if known else {}
 
-    def health(self, alarm_days: float) -> Health:
-        return judge(self.read(), self._clock(), alarm_days)
+    def health(self, alarm_days: float, *, why: bool = True) -> Health:
+        """`why` is not for everybody: what failed may name hosts and folders."""
+        return judge(self.read(), self._clock(), alarm_days, why=why)
 
 
-def judge(state: dict[str, Any], now: datetime, alarm_days: float) -> Health:
+def judge(state: dict[str, Any], now: datetime, alarm_days: float, *, why: bool = True) -> Health:
     """Degraded when the last job failed, or when no restore has gone well for too long."""
     for job in ("create", "verify"):
-        if state.get(f"{job}_error"):
-            return Health(
-                status="degraded", detail=f"The last backup's {job} failed: {state[f'{job}_error']}"
-            )
+        if error := state.get(f"{job}_error"):
+            told = f": {error}" if why else "; the console's page Plugins says why."
+            return Health(status="degraded", detail=f"The last backup's {job} failed{told}")
     since = datetime.fromisoformat(state.get("last_restore") or state.get("since") or now.isoformat())
     age = now - since
     if age <= timedelta(days=alarm_days):

@@ -11,7 +11,11 @@ from sqlalchemy.exc import ArgumentError
 
 MASK = "***"
 _NAME = re.compile(r"secret|token|password|passphrase|key|credential|private", re.IGNORECASE)
-_PASSWORD = re.compile(r"://[^/@:]*:([^/@]+)@|[?&](?:ssl)?password=([^&#\s]+)")
+_PASSWORD = re.compile(
+    r"://[^/@:]*:([^/@]+)@"
+    r"|[?&](?:[\w.-]*(?:password|passwd|token|secret|signature|api[_-]?key|access[_-]?key)|key|sig)=([^&#\s]+)",
+    re.IGNORECASE,
+)
 
 
 def is_secret(name: str, value: object) -> bool:

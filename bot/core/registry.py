@@ -137,6 +137,11 @@ def _make(entry: EntryPoint, settings: Settings) -> Plugin[Any]:
     cls = entry.load()
     if not (isinstance(cls, type) and issubclass(cls, Plugin)):
         raise ConfigError(f"The entry point {entry.value!r} is not a subclass of bot.plugin.Plugin.")
+    if cls.name != entry.name:
+        raise ConfigError(
+            f"The entry point {entry.name!r} loads a plugin that calls itself {cls.name!r}, so that "
+            "settings, switches and permissions would mean another one. Give both the same name."
+        )
     if cls.api != API_VERSION:
         raise ConfigError(
             f"{cls.name!r} was made for plugin API {cls.api}, this Signalbox has {API_VERSION}; "

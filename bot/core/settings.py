@@ -281,7 +281,9 @@ class LimitSettings(_Section):
         "60000/10 second",
         description="Deliveries of one source that one web process takes; just above what it can store.",
     )
-    person: str = Field("600/minute", description="Commands, clicks and forms of one Slack user.")
+    person: str = Field(
+        "600/minute", description="Commands, clicks and forms of one person, in Slack and the console."
+    )
     token: str = Field("60000/minute", description="API requests with one token, by all web processes.")
     failures: str = Field("60/minute", description="Requests of one address that are not authentic.")
     backlog: int = Field(

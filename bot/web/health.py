@@ -1,6 +1,7 @@
 """Health in words. 503 means that this node can't take deliveries, so that a load balancer should leave it.
 
 Redis or the workers being away is "degraded" and still 200: deliveries are accepted and kept meanwhile.
+Anybody may ask, so no error's text is told: it may name hosts, folders and people.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from bot.web.looks import SharedLook
 from bot.web.nlp import Nlp
 
 OLDEST_PENDING_LIMIT = 60.0
+REFUSED = "not loaded: `signalbox plugins list` says why"
 OK = Health()
 DOWN: dict[int | str, dict[str, Any]] = {
     503: {"description": "It can't take deliveries, or does not answer; the body says why."}
@@ -66,7 +68,7 @@ def _system(kernel: Kernel) -> dict[str, Health]:
     try:
         oldest = kernel.inbox.oldest_pending_seconds()
         dead = kernel.inbox.open_counts()["dead"]
-        backups = kernel.backups.health(kernel.settings.backup.alarm_days)
+        backups = kernel.backups.health(kernel.settings.backup.alarm_days, why=False)
     except Transient as exc:
         log.error("health.database_down", error=str(exc))
         detail = "The database refuses; deliveries are answered 503. The log says why."
@@ -98,13 +100,14 @@ def _dead(count: int) -> Health:
 
 
 def _plugins(kernel: Kernel) -> dict[str, Health]:
-    resting = {**kernel.pauses.all(), **{name: off.words for name, off in kernel.switches.all().items()}}
+    resting = dict.fromkeys(kernel.pauses.all(), "It keeps failing and rests; the console says why.")
+    resting |= dict.fromkeys(kernel.switches.all(), "It was switched off; the console says by whom.")
     return {f"plugin {found.name}": _condition(found, resting) for found in kernel.registry.report}
 
 
 def _condition(found: PluginStatus, resting: Mapping[str, str]) -> Health:
     if found.status == "refused":
-        return Health(status="degraded", detail=f"not loaded: {found.detail}")
+        return Health(status="degraded", detail=REFUSED)
     if found.name in resting:
         return Health(status="degraded", detail=resting[found.name])
     return Health(detail=found.detail)
@@ -116,7 +119,7 @@ def _plugin(kernel: Kernel, name: str) -> Health:
         return OK
     known = next((found for found in kernel.registry.report if found.name == name), None)
     if known is not None and known.status == "refused":
-        return Health(status="down", detail=f"not loaded: {known.detail}")
+        return Health(status="down", detail=REFUSED)
     why = known.detail if known else "it is not installed"
     raise HTTPException(404, f"The plugin {name!r} is not loaded: {why}.")
 

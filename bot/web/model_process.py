@@ -99,7 +99,7 @@ class ModelProcess:
         return Health(detail=f"model {version}" if version else "")
 
     def _away(self) -> str:
-        return f"The model's process does not answer at {self._url}: {self._hint}"
+        return f"The model's process does not answer: {self._hint}"
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:

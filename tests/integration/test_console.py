@@ -177,6 +177,22 @@ def test_a_dead_letter_is_replayed_with_the_form_and_audited(site: Web) -> None:
     assert [row.actor for row in site.kernel.audit.recent(1)] == ["console:admin"]
 
 
+def test_forms_are_counted_as_what_is_typed_in_slack_is_but_signing_out_always_works(
+    tmp_path: Path,
+) -> None:
+    with web(f"sqlite:///{tmp_path / 'c.db'}", limits={"person": "2/minute"}) as site:
+        token = sign_in(site)
+        sent = [
+            site.http.post("/plugins/listener/switch", data={"token": token, "to": to})
+            for to in ("off", "on", "off")
+        ]
+        assert [answer.status_code for answer in sent] == [200, 200, 429]
+        assert "Please wait" in sent[-1].text
+        assert int(sent[-1].headers["retry-after"]) <= 62
+        assert site.kernel.switches.all() == {}
+        assert site.http.post("/sign-out", data={"token": token}).status_code == 401
+
+
 @pytest.mark.parametrize("token", ["", "guessed", "schlüssel"])
 def test_a_form_of_another_site_changes_nothing(site: Web, token: str) -> None:
     run_id = dead_letter(site)

@@ -164,6 +164,20 @@ def test_a_plugin_made_for_another_version_of_the_api_is_refused_and_the_others_
     assert f"made for plugin API {refused.api}, this Signalbox has {here}" in report[refused.name].detail
 
 
+def test_a_plugin_under_another_s_name_is_refused() -> None:
+    """It would take that one's place, settings and permissions, and could not be disabled by its own name."""
+    found: Any = [
+        EntryPoint("aaa", "plugins.core:Core", "signalbox.plugins"),
+        EntryPoint("core", "plugins.core:Core", "signalbox.plugins"),
+    ]
+    registry = load_plugins(Settings(), found)
+    assert [(status.name, status.status) for status in registry.report] == [
+        ("aaa", "refused"),
+        ("core", "loaded"),
+    ]
+    assert "calls itself 'core'" in registry.report[0].detail
+
+
 ROLES = {
     "admin": Role(members=("U1",), permissions=("*",)),
     "oncall": Role(members=("@oncall",), permissions=("alerts.*", "mitigation.run")),
