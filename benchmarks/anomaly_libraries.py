@@ -6,6 +6,7 @@ sees the rows in order and scores a row by what came up to it.
 """
 
 import sys
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -13,6 +14,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 SHORT = 12
 DISCORD = 24
 """Samples in a sub-sequence: two hours of most files."""
+SPECTRUM = 50
+"""Rows in a window of banpei's, as in its documentation."""
 START, WINDOW, STEP = 100, 200, 50
 """Rows that a reference window begins with, holds, and moves by, as in pysad's documentation."""
 
@@ -99,9 +102,83 @@ def empirical_tails(values: np.ndarray, _free: int) -> np.ndarray:
     return scores
 
 
+def neighbours(values: np.ndarray, free: int) -> np.ndarray:
+    """pysad's KNNCAD (Burnaev and Ishimtsev, 2016), which follows the one in NAB; it learns from the free rows."""
+    from pysad.models import KNNCAD  # noqa: PLC0415
+
+    model = KNNCAD(probationary_period=max(free, 48))
+    return np.array([float(model.fit_score_partial(np.array([value]))) for value in values])
+
+
+def many_scales(values: np.ndarray, free: int) -> np.ndarray:
+    """merlion's ZMS, z-scores of differences at lags of 1, 2, 4, … rows; fitted anew each day, by its own evaluator."""
+    from merlion.evaluate.anomaly import (  # type: ignore[import-not-found]  # noqa: PLC0415
+        TSADEvaluator,
+        TSADEvaluatorConfig,
+    )
+    from merlion.models.anomaly.zms import ZMS, ZMSConfig  # type: ignore[import-not-found]  # noqa: PLC0415
+
+    evaluator = TSADEvaluator(ZMS(ZMSConfig()), TSADEvaluatorConfig(retrain_freq="1d"))
+    first, rest = _series(values, free)
+    _, found = evaluator.get_predict(first, rest, post_process=False)
+    return _strangeness(found, len(values))
+
+
+def random_cuts(values: np.ndarray, free: int) -> np.ndarray:
+    """merlion's RandomCutForest, that of Amazon (Guha et al., ICML 2016), as in its DefaultDetector: it goes on learning."""
+    from merlion.models.anomaly.random_cut_forest import (  # type: ignore[import-not-found]  # noqa: PLC0415
+        RandomCutForest,
+        RandomCutForestConfig,
+    )
+
+    settings = RandomCutForestConfig(online_updates=True, n_estimators=100, max_n_samples=512, seed=0)
+    model = RandomCutForest(settings)
+    first, rest = _series(values, free)
+    model.train(first)
+    return _strangeness(model.get_anomaly_score(rest, first), len(values))
+
+
+def _series(values: np.ndarray, free: int) -> tuple[Any, Any]:
+    """As merlion takes them: the rows that it is fitted to, and the others; the times are only counted."""
+    import pandas as pd  # noqa: PLC0415
+    from merlion.utils import TimeSeries  # type: ignore[import-not-found]  # noqa: PLC0415
+
+    times = pd.date_range("2000-01-01", periods=len(values), freq="5min")
+    series = TimeSeries.from_pd(pd.DataFrame({"value": values}, index=times))
+    return series[:free], series[free:]
+
+
+def _strangeness(found: Any, rows: int) -> np.ndarray:
+    """merlion's scores are signed; its own alarms go by their size."""
+    scores = np.abs(found.to_pd().iloc[:, 0].to_numpy())
+    return np.concatenate([np.zeros(rows - len(scores)), scores])
+
+
+def singular_spectrum(values: np.ndarray, _free: int) -> np.ndarray:
+    """banpei's singular spectrum transformation (Idé and Inoue, SDM 2005), each row by the last ones."""
+    import banpei  # type: ignore[import-not-found]  # noqa: PLC0415
+
+    model = banpei.SST(w=SPECTRUM)
+    rows = model.w + model.k + model.L
+    scores = np.zeros(len(values))
+    for row in range(rows, len(values)):
+        scores[row] = model.stream_detect(values[row - rows + 1 : row + 1])
+    return scores
+
+
 DETECTORS = {
     detector.__name__: detector
-    for detector in (half_space_trees, left_discord, persistence, projections, empirical_tails)
+    for detector in (
+        half_space_trees,
+        left_discord,
+        persistence,
+        projections,
+        neighbours,
+        empirical_tails,
+        many_scales,
+        random_cuts,
+        singular_spectrum,
+    )
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +13,13 @@ from benchmarks.report import Aim, Progress, Section
 from ml.anomaly import LINE, nab
 from ml.anomaly.labelled import Floats, Labelled, read_folder
 from ml.anomaly.measures import ByRow, Events, by_row, events, vus_pr
-from ml.anomaly.replay import replay
+from ml.anomaly.replay import Replayed, replay
 
 DATA = Path(__file__).parents[2] / "shared" / "data" / "nab"
 OURS = "Signalbox"
 CALM, RECALL = 0.05, 0.7
-_GRID = np.linspace(0.5, 0.95, 91)
+_STEP = 0.005
+_GRID = np.arange(0.4, 0.95, _STEP)
 HEAD = (
     "detector", "standard", "low FP", "low FN", "standard, threshold of other folders", "VUS-PR",
     "event precision / recall / F1", "false alerts a series-day", "median delay",
@@ -27,8 +29,10 @@ HEAD = (
 def run(progress: Progress, *, quick: bool = False) -> Section:
     files = read_folder(DATA)
     files = [file for file in files if len(file.at) < 5000] if quick else files
+    progress("ours")
+    replayed = replay(files)
     rows, ours = [], None
-    for name, (scores, alerts) in _all(files, progress).items():
+    for name, (scores, alerts) in _all(files, replayed, progress).items():
         standard = nab.scored(files, alerts, nab.STANDARD)
         left = nab.left_out(files, alerts, nab.STANDARD)
         found = _left_out_events(files, alerts, left)
@@ -36,18 +40,15 @@ def run(progress: Progress, *, quick: bool = False) -> Section:
         others = [nab.scored(files, alerts, profile).score for profile in nab.PROFILES[1:]]
         rows.append(_row(name, [standard.score, *others, left.score], volume, found))
         if name == OURS:
-            calm = (*_calm(files, alerts), events(files, alerts, LINE))
-            ours = (standard.score, left.score, *calm, *_by_row(files, alerts, left))
+            ours = (standard.score, left.score, _calm(files, alerts, replayed), *_by_row(files, alerts, left))
         progress(f"{name}: {standard.score:.1f}")
     assert ours is not None
     return _section(rows, *ours)
 
 
 def _all(
-    files: Sequence[Labelled], progress: Progress
+    files: Sequence[Labelled], replayed: Mapping[str, Replayed], progress: Progress
 ) -> Mapping[str, tuple[Mapping[str, Floats], Mapping[str, Floats]]]:
-    progress("ours")
-    replayed = replay(files)
     made = {OURS: ({n: r.score for n, r in replayed.items()}, {n: r.news for n, r in replayed.items()})}
     for name, detector in PEERS.items():
         progress(name)
@@ -74,23 +75,47 @@ def _by_row(files: Sequence[Labelled], alerts: Mapping[str, Floats], left: nab.R
     return by_row(files, told), by_row(files, {name: np.zeros_like(found) for name, found in told.items()})
 
 
-def _calm(files: Sequence[Labelled], alerts: Mapping[str, Floats]) -> tuple[Events, Events]:
-    """Each folder at a threshold that is chosen on the other folders, together: by our rule, and by the first one.
+@dataclass(frozen=True)
+class Calm:
+    """False alerts and recall.
 
-    Ours: the middle of those that meet both aims there; without one that meets both, the lowest that meets the aim
-    about false alerts. The first rule took that lowest one always.
+    Attributes:
+        ours, first: each folder at a line that is chosen on the other folders, together: by our rule, and by the one
+            that was used first.
+        chosen: the line that our rule chooses on all folders.
+        shipped, fired: with the line that ships: what is news, and what begins to fire.
     """
+
+    ours: Events
+    first: Events
+    chosen: float
+    shipped: Events
+    fired: Events
+
+
+def _calm(files: Sequence[Labelled], alerts: Mapping[str, Floats], replayed: Mapping[str, Replayed]) -> Calm:
     ours, first = [], []
     for group in sorted({file.group for file in files}):
-        others = [file for file in files if file.group != group]
-        by = {float(t): events(others, alerts, float(t)) for t in _GRID}
-        calm = [t for t, there in by.items() if there.false_a_day < CALM]
-        both = [t for t in calm if by[t].recall >= RECALL]
-        middle = (min(both) + max(both)) / 2 if both else min(calm)
+        middle, lowest = _lines([file for file in files if file.group != group], alerts)
         own = [file for file in files if file.group == group]
         ours.append(events(own, alerts, middle))
-        first.append(events(own, alerts, min(calm)))
-    return _together(ours), _together(first)
+        first.append(events(own, alerts, lowest))
+    begins = {name: np.diff(each.firing.astype(np.float64), prepend=0) for name, each in replayed.items()}
+    chosen, _ = _lines(files, alerts)
+    shipped, fired = events(files, alerts, LINE), events(files, begins, 1.0)
+    return Calm(_together(ours), _together(first), chosen, shipped, fired)
+
+
+def _lines(files: Sequence[Labelled], alerts: Mapping[str, Floats]) -> tuple[float, float]:
+    """The line by our rule, and by the first one.
+
+    Ours: the middle of those that meet both aims on these files; without one that meets both, the lowest that meets
+    the aim about false alerts. The first rule took that lowest one always.
+    """
+    by = {float(line): events(files, alerts, float(line)) for line in _GRID}
+    calm = [line for line, there in by.items() if there.false_a_day < CALM]
+    both = [line for line in calm if by[line].recall >= RECALL]
+    return (min(both) + max(both)) / 2 if both else min(calm), min(calm)
 
 
 def _together(parts: Sequence[Events]) -> Events:
@@ -101,8 +126,10 @@ def _together(parts: Sequence[Events]) -> Events:
     )
 
 
-def _calm_words(found: Events) -> str:
-    return f"{found.false_a_day:.3f} at recall {found.recall:.2f}"
+def _calm_aim(figure: str, found: Events, aim: str = "") -> Aim:
+    held = found.false_a_day < CALM and found.recall >= RECALL
+    measured = f"{found.false_a_day:.3f} at recall {found.recall:.2f}"
+    return Aim(figure, aim, measured, held) if aim else Aim(figure, aim, measured)
 
 
 def _row(name: str, scores: Sequence[float], volume: float, found: Events) -> tuple[str, ...]:
@@ -117,9 +144,7 @@ def _section(
     rows: Sequence[Sequence[str]],
     standard: float,
     left: float,
-    found: Events,
-    first: Events,
-    shipped: Events,
+    calm: Calm,
     said: ByRow,
     silent: ByRow,
 ) -> Section:
@@ -131,14 +156,16 @@ def _section(
         (
             Aim("NAB standard, its own threshold", "> 75", f"{standard:.1f}", standard > 75),
             Aim("NAB standard, threshold of other folders", "> 65", f"{left:.1f}", left > 65),
+            _calm_aim("false alerts a series-day at event recall ≥ 0.7", calm.ours, f"< {CALM}"),
+            _calm_aim("the same by the rule that was used first", calm.first),
+            _calm_aim("the same with the line as it ships, all folders", calm.shipped, f"< {CALM}"),
+            _calm_aim("the same by what begins to fire", calm.fired, f"< {CALM}"),
             Aim(
-                "false alerts a series-day at event recall ≥ 0.7",
-                "< 0.05",
-                _calm_words(found),
-                found.false_a_day < CALM and found.recall >= RECALL,
+                "the line as it ships is what that rule chooses on all folders",
+                f"{LINE}",
+                f"{calm.chosen:.2f}",
+                abs(calm.chosen - LINE) < _STEP,
             ),
-            Aim("the same by the rule that was used first", "", _calm_words(first)),
-            Aim("the same with the line as it ships", "", _calm_words(shipped)),
             Aim(
                 "false-positive rate by rows",
                 "< 5 %",
@@ -158,7 +185,8 @@ def _section(
                 "only the threshold, not the lines, is held out by folder. Events and false alerts are at the "
                 "held-out thresholds; for the aim about false alerts a day, at the middle of those that meet it on "
                 "the other folders. The rule used first, the lowest that keeps the other folders below the aim, was "
-                "changed after these files had been seen. NAB has 116 windows and labels that people dispute (Wu and Keogh, 2020)."
+                "changed after these files had been seen. The line that ships is chosen by the same rule on all "
+                "folders, so its figures are of the files that it was chosen on. NAB has 116 windows and labels that people dispute (Wu and Keogh, 2020)."
             ),
             (
                 "VUS-PR is over the 52 files with windows, buffers of 0 to 100 rows, on scores before the alert logic. "

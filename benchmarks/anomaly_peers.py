@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,15 +19,44 @@ from ml.anomaly.nab import free_rows
 
 PAUSE = 144
 """Rows of silence after an alert, for peers that come without a rule about it."""
-ENVIRONMENT = Path(__file__).parents[1] / "build" / "anomaly-peers"
-LIBRARIES = ("river==0.26.1", "stumpy==1.14.1", "adtk==0.6.2", "pysad==0.7.0", "pyod==3.6.7")
-TITLES = {
-    "half_space_trees": "half-space trees (river)",
-    "left_discord": "left discord (stumpy)",
-    "persistence": "PersistAD (adtk)",
-    "projections": "LODA (pysad)",
-    "empirical_tails": "ECOD (pyod)",
-}
+BUILD = Path(__file__).parents[1] / "build"
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A virtual environment of its own: libraries that install together."""
+
+    folder: Path
+    packages: tuple[str, ...]
+    detectors: Mapping[str, str]
+    """Titles by the names of `anomaly_libraries.py`."""
+
+
+ENVIRONMENTS = (
+    Environment(
+        BUILD / "anomaly-peers",
+        ("river==0.26.1", "stumpy==1.14.1", "adtk==0.6.2", "pysad==0.7.0", "pyod==3.6.7"),
+        {
+            "half_space_trees": "half-space trees (river)",
+            "left_discord": "left discord (stumpy)",
+            "persistence": "PersistAD (adtk)",
+            "projections": "LODA (pysad)",
+            "neighbours": "KNN-CAD (pysad)",
+            "empirical_tails": "ECOD (pyod)",
+        },
+    ),
+    Environment(
+        BUILD / "anomaly-peers-numpy1",
+        ("salesforce-merlion==2.0.4", "banpei==0.1.2", "numpy==1.26.4", "pandas==1.5.3"),
+        {
+            "many_scales": "ZMS (merlion)",
+            "random_cuts": "random cut forest (merlion)",
+            "singular_spectrum": "SST (banpei)",
+        },
+    ),
+)
+PAUSED_THEMSELVES = ("neighbours",)
+"""Detectors that come with a rule about alerting again."""
 Detector = Callable[[Labelled], tuple[Floats, Floats]]
 """A file to its scores, and to what of them would be an alert, [rows]."""
 
@@ -124,32 +156,47 @@ def _paused(scores: Floats) -> Floats:
 def libraries(
     files: Sequence[Labelled], progress: Progress
 ) -> dict[str, tuple[Mapping[str, Floats], Mapping[str, Floats]]]:
-    """What libraries that are no part of the project say, each by its name; nothing where they don't install."""
-    try:
-        interpreter = own_environment(ENVIRONMENT, LIBRARIES, progress)
-    except (subprocess.SubprocessError, OSError) as exc:
-        progress(f"libraries are not measured: {last_line(exc)}")
-        return {}
+    """What libraries that are no part of the project say, each by its name; nothing where they don't install.
+
+    As many at once as there are processors; each has one.
+    """
+    ready = [(each, _interpreter(each, progress)) for each in ENVIRONMENTS]
     said: dict[str, tuple[Mapping[str, Floats], Mapping[str, Floats]]] = {}
-    with scratch() as folder:
+    with scratch() as folder, ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         given = folder / "files.npz"
         free = np.array([free_rows(len(file.values)) for file in files])
         np.savez(given, *(np.asarray(file.values) for file in files), free=free)
-        for name, title in TITLES.items():
+        begun = {
+            (name, title): pool.submit(_library, interpreter, given, name)
+            for environment, interpreter in ready
+            for name, title in environment.detectors.items()
+            if interpreter is not None
+        }
+        for (name, title), future in begun.items():
             progress(title)
             try:
-                scores = _library(interpreter, given, name)
+                scores = future.result()
             except (subprocess.SubprocessError, OSError) as exc:
                 progress(f"{title} is not measured: {last_line(exc)}")
                 continue
             each = {file.name: found for file, found in zip(files, scores, strict=True)}
-            said[title] = (each, {file: _paused(found) for file, found in each.items()})
+            pause = (lambda found: found) if name in PAUSED_THEMSELVES else _paused
+            said[title] = (each, {file: pause(found) for file, found in each.items()})
     return said
+
+
+def _interpreter(environment: Environment, progress: Progress) -> Path | None:
+    try:
+        return own_environment(environment.folder, environment.packages, progress)
+    except (subprocess.SubprocessError, OSError) as exc:
+        progress(f"{', '.join(environment.packages)} are not measured: {last_line(exc)}")
+        return None
 
 
 def _library(interpreter: Path, given: Path, name: str) -> list[Floats]:
     made, script = given.with_name(f"{name}.npz"), Path(__file__).with_name("anomaly_libraries.py")
-    output([str(interpreter), "-P", str(script), str(given), str(made), name], seconds=3600)
+    alone = ["env", "OMP_NUM_THREADS=1", "OPENBLAS_NUM_THREADS=1", "NUMBA_NUM_THREADS=1"]
+    output([*alone, str(interpreter), "-P", str(script), str(given), str(made), name], seconds=3600)
     with np.load(made) as found:
         return [found[f"arr_{number}"] for number in range(len(found.files))]
 

@@ -1,8 +1,8 @@
 """All detectors together: from a state and a sample of each series to new states and verdicts.
 
-Every detector gives a strength that is 1 where it would alert by itself. The strongest decides the score,
-s/(1+s), and the reason; what could be chance counts for less where alerts are frequent. The lines are few
-and the same for every series.
+Every detector gives a strength that is 1 where it would alert by itself. What could be chance counts for
+less: by one factor for all, and the more so the more frequent a series' alerts are. Then the strongest
+decides the score, s/(1+s), and the reason. The lines are few and the same for every series.
 """
 
 from __future__ import annotations
@@ -27,6 +27,11 @@ _FAR = 4.0 / _BAND
 """An anomaly goes on while values are this many half-bands away."""
 _SURE = REASONS.index("dead")
 """From this reason on: a metric that has stopped, a limit that comes near. These do not happen by chance."""
+CALM = 1.25
+"""What could be chance has to be this many times as far off as each detector by itself asks for. With it a
+score of 0.5 is what `benchmarks/anomaly_nab.py` chooses on all folders, by the rule by which it chooses a
+threshold for each folder on the others.
+"""
 WARM_UP = 150
 """Samples of a series before which nothing about it is an anomaly."""
 
@@ -107,7 +112,7 @@ def _scored(state: State, at: Floats, values: Floats, kinds: Kinds) -> tuple[Sta
             by_trend,
         ]
     )
-    strengths[:_SURE] *= rarity.weight(state)
+    strengths[:_SURE] *= rarity.weight(state) / CALM
     strongest = strengths.argmax(axis=0)
     warm = state["count"] >= kinds.warm_up
     strength = np.where(warm, strengths.max(axis=0) / state["tolerance"], 0.0)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml.anomaly import LINE, StateError, Verdict, book, rarity, spark, words
+from ml.anomaly import LINE, StateError, Verdict, book, ensemble, rarity, spark, words
 from ml.anomaly.book import Book, Samples, Scored, scored
 from ml.anomaly.ensemble import Kinds, update
 from ml.anomaly.groups import Anomaly, grouped
@@ -191,6 +191,24 @@ def test_the_more_often_a_series_is_told_of_the_less_an_alert_says() -> None:
     values[[900, 1100, 1300]] = 20, 40, 80
     told = alerts(course(values), 800)
     assert [v.at for v in told] == [START + STEP * row for row in (900, 1100, 1300)]
+
+
+def test_what_could_be_chance_has_to_be_further_off_and_what_has_stopped_has_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    values = 10 + noise(400)
+    values[300], values[320:] = 100, values[319]
+
+    def strengths() -> list[float]:
+        verdicts = course(values)
+        assert [verdicts[row].reason for row in (300, 380)] == ["value", "dead"]
+        return [verdicts[row].score / (1 - verdicts[row].score) for row in (300, 380)]
+
+    with_line = strengths()
+    monkeypatch.setattr(ensemble, "CALM", 1.0)
+    spike, stopped = strengths()
+    assert with_line == pytest.approx([spike / 1.25, stopped])
+    assert stopped == 1.0
 
 
 def test_series_that_are_gone_are_forgotten() -> None:
