@@ -5,6 +5,7 @@ VENV := .venv
 JOBS ?= 2
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 .DEFAULT_GOAL := help
 .PHONY: help run train-deps mlflow-server test chaos fuzz check bench bench-load fmt sbom lock clean
 
@@ -36,8 +37,10 @@ bench: $(VENV)/.dev ## Run the benchmarks and print their tables
 bench-load: $(VENV)/.dev ## Mixed traffic at 50, 90 and 120 % of capacity (MINUTES=10 in all), a million that wait, and the inbox with millions of rows
 	SIGNALBOX_BENCH_MINUTES=$${MINUTES:-10} $(BIN)/python -m benchmarks load backlog inbox_growth $(ARGS)
 
+# torch's build for processors alone is not on PyPI; where pip's own index lacks it, PyTorch's is asked.
 train-deps: $(VENV)/.run ## Install what training models needs: torch (CPU), transformers, MLflow
-	$(PIP) install --no-deps --requirement requirements/torch.txt
+	$(PIP) install --no-deps --require-hashes --requirement requirements/torch.txt || \
+		$(PIP) install --no-deps --require-hashes --extra-index-url $(TORCH_INDEX) --requirement requirements/torch.txt
 	$(PIP) install --no-deps --require-hashes --requirement requirements/train.txt
 
 mlflow-server: .venv-mlflow/bin/mlflow ## Install MLflow's server in the compose file's version, for the test that starts it
@@ -73,7 +76,7 @@ sbom: ## Write what is installed as a CycloneDX bill of materials: dist/sbom.jso
 	pipx run --spec cyclonedx-bom==7.5.0 cyclonedx-py requirements requirements/run.txt --output-file dist/sbom.json
 
 lock: ## Resolve pyproject.toml anew into requirements/*.txt
-	requirements/lock.sh $(PYTHON)
+	TORCH_INDEX=$(TORCH_INDEX) requirements/lock.sh $(PYTHON)
 
 clean: ## Remove the virtual environment (data in .data stays)
 	rm -rf $(VENV)

@@ -80,11 +80,10 @@ def test_our_containers_have_no_rights_to_lose(name: str) -> None:
 
 
 def test_what_images_install_is_pinned_by_checksum() -> None:
-    """But for torch, whose build for processors alone is another file on each index."""
     dockerfile = (ROOT / "deploy/image/Dockerfile").read_text()
     locks = set(re.findall(r"--requirement (requirements/\S+)", dockerfile))
-    assert {"requirements/web.txt", "requirements/run.txt", "requirements/train.txt"} <= locks
-    for lock in locks - {"requirements/torch.txt"}:
+    assert {f"requirements/{name}.txt" for name in ("web", "run", "torch", "train")} <= locks
+    for lock in locks:
         for pinned in re.split(r"\n(?=\S)", (ROOT / lock).read_text().strip()):
             assert pinned.startswith("#") or re.match(
                 r"\S+==\S+.*--hash=sha256:[0-9a-f]{64}", pinned, re.DOTALL

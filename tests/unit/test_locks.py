@@ -9,7 +9,7 @@ import pytest
 
 pytestmark = pytest.mark.unit
 ROOT = Path(__file__).parents[2]
-HASHED = ("web", "run", "executors", "train", "dev")
+HASHED = ("web", "run", "executors", "torch", "train", "dev")
 INSTALLERS = (
     "Makefile",
     "deploy/image/Dockerfile",
@@ -32,6 +32,16 @@ def test_each_package_has_the_checksums_of_its_files(name: str) -> None:
     assert found
     assert [package for package, line in found.items() if "--hash=sha256:" not in line] == []
     assert all(re.fullmatch(r"[\w.-]+(\[[\w,]+\])?==[\w.!+]+", package) for package in found)
+
+
+def test_torch_is_the_build_that_starts_without_a_graphics_card() -> None:
+    """PyPI's for Linux needs CUDA's libraries, which --no-deps leaves out."""
+    kinds = {
+        package: line.partition(" ; ")[2].split("--")[0].strip()
+        for package, line in requirements("torch").items()
+    }
+    builds = {package.partition("+")[2]: marker for package, marker in kinds.items()}
+    assert builds == {"cpu": "sys_platform == 'linux'", "": "sys_platform != 'linux'"}
 
 
 def test_the_web_process_has_the_versions_of_the_others() -> None:
