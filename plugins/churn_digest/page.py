@@ -127,7 +127,7 @@ def _shared_reasons(run: Run, digest: Digest | None) -> Chart:
 
 def _by_month(cases: Iterable[Case], now: datetime) -> Chart:
     """Warnings by the month in which they were given, by what came of them."""
-    counted: dict[str, Counter[str]] = {name: Counter() for name in ("left", "stayed", "still open")}
+    counted: dict[str, Counter[str]] = {name: Counter() for name in ("still open", "left", "stayed")}
     for case in _shown(cases):
         gone = results.left(case)
         name = "still open" if gone is None else "left" if gone else "stayed"
@@ -210,8 +210,14 @@ def _outcome(case: Case) -> tuple[str | Cell, ...]:
         words.percent(case.probability),
         Cell(text=told, tone="bad" if gone else "good"),
         case.outcome.by if case.outcome else "the data",
-        "yes" if case.assignee or case.snooze or case.ticket else "no",
+        "yes" if _acted(case) else "no",
     )
+
+
+def _acted(case: Case) -> bool:
+    """Whoever recorded that a customer was saved, did something."""
+    saved = case.outcome is not None and case.outcome.kind == "saved"
+    return saved or bool(case.assignee or case.snooze or case.ticket)
 
 
 def _models(ctx: Context) -> tuple[Controls, ...]:
