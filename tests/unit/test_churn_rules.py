@@ -157,7 +157,23 @@ def test_one_that_only_fits_the_season_does_not() -> None:
     verdict = gate.judge(p, 1 / (1 + np.exp(-(odds - 0.2))), y)
     assert verdict.chance >= 0.95
     assert not verdict.passed
-    assert "its level aside" in verdict.words
+    assert "in every season" in verdict.words
+
+
+def test_a_better_ranking_does_not_pay_for_a_level_that_a_season_makes_wrong() -> None:
+    """On these outcomes it is better, ranking and level; were fewer to leave by now, the champion would be."""
+    p, y = _world(20_000)
+    odds = np.log(p / (1 - p))
+    champion = 1 / (1 + np.exp(-(odds + RNG.normal(0, 0.4, len(p)) - 0.45)))
+    levelled = metrics.levelled(champion, y)
+    gain = metrics.losses(levelled, y) - metrics.losses(p, y)
+    assert gain.mean() > 2 * gate.LEAST_GAIN * metrics.log_loss(champion, y)
+    fewer = (RNG.random(len(p)) < metrics.moved(p, -gate.SEASON)).astype(np.int64)
+    assert metrics.log_loss(p, fewer) > metrics.log_loss(champion, fewer)
+    verdict = gate.judge(p, champion, y)
+    assert verdict.chance >= gate.SURE
+    assert not verdict.passed
+    assert gate.judge(p, levelled, y).passed
 
 
 def test_where_the_champions_sums_do_not_fit_at_all_the_level_counts() -> None:

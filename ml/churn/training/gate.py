@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,6 +17,8 @@ Labels = npt.NDArray[np.int64]
 SURE = 0.95
 LEAST_GAIN = 0.01
 """Of the champion's log-loss: a gain must outlast the label cycle in which the world goes on."""
+SEASON = 2 * math.log(1 + retraining.Policy().tolerance)
+"""Of the log-odds: from one end of what a season does to the number of leavers to the other."""
 TOLERANCE = 0.02
 LEAST_ROWS = 200
 LEAST_LEAVERS = 10
@@ -25,7 +28,7 @@ LEAST_LEAVERS = 10
 class Verdict:
     """`chance`: share of paired bootstrap draws in which the challenger has the lower log-loss.
 
-    `lasting`: share in which it is lower by LEAST_GAIN and more when neither profits from its level.
+    `lasting`: share in which it is lower by LEAST_GAIN and more, whatever a season does to how many leave.
     """
 
     passed: bool
@@ -46,10 +49,11 @@ def judge(
 
     `shadow_cycles`: how often the challenger has scored beside the champion.
     """
-    chance = metrics.chance_better(new, old, labels)
-    lasting = _lasting(new, old, labels) if chance >= SURE else 0.0
+    gains = metrics.drawn_means(_by_season(new, old, labels))
+    chance = float((gains[:, 0] > 0).mean())
+    lasting = float((gains > LEAST_GAIN * metrics.log_loss(old, labels)).mean(axis=0).min())
     worse = _worse_segments(new, old, labels, segments)
-    few = f"better by {LEAST_GAIN:.0%} and more, its level aside, with a chance of {lasting:.1%} only"
+    few = f"better by {LEAST_GAIN:.0%} and more in every season with a chance of {lasting:.1%} only"
     why = [
         *([f"better with a chance of {chance:.1%} only, {SURE:.0%} are needed"] if chance < SURE else []),
         *([f"{few}, {SURE:.0%} are needed"] if lasting < SURE <= chance else []),
@@ -61,16 +65,20 @@ def judge(
     return Verdict(not why, chance, lasting, metrics.scores(new, labels), metrics.scores(old, labels), words)
 
 
-def _lasting(new: Floats, old: Floats, labels: Labels) -> float:
-    """The chance of a gain that is worth a change and does not come from the level alone.
+def _by_season(new: Floats, old: Floats, labels: Labels) -> Floats:
+    """How much lower each row's log-loss is [rows, 3]: as it came out, and had a season more or fewer left.
 
-    How many leave goes up and down with the season; who leaves rather than another does not. Outcomes are
-    known a label cycle late, so a level that fits them may be the wrong one by now. Where the champion's own
-    does not fit at all, the level counts.
+    How many leave goes up and down with the season, and outcomes are known a label cycle late: a level that
+    fits them may be the wrong one by now. Log-loss is linear in the outcome: where a chance moves by d, the
+    gain moves by d times the difference of the log-odds. The chances are the challenger's, made to add up to
+    those who left.
     """
-    if retraining.adds_up(retraining.Policy(), old, labels):
-        new, old = metrics.levelled(new, labels), metrics.levelled(old, labels)
-    return metrics.chance_better(new, old, labels, LEAST_GAIN * metrics.log_loss(old, labels))
+    gain = metrics.losses(old, labels) - metrics.losses(new, labels)
+    apart = metrics.log_odds(new) - metrics.log_odds(old)
+    likely = metrics.levelled(new, labels)
+    return np.column_stack(
+        [gain + apart * (metrics.moved(likely, by) - likely) for by in (0.0, SEASON, -SEASON)]
+    )
 
 
 def chance_outdone(before: Floats, serving: Floats, labels: Labels) -> float:
