@@ -71,9 +71,14 @@ $(VENV)/.made:
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-sbom: ## Write what is installed as a CycloneDX bill of materials: dist/sbom.json
+sbom: .venv-sbom/bin/cyclonedx-py ## Write what the images install as a CycloneDX bill of materials: dist/sbom.json
 	mkdir -p dist
-	pipx run --spec cyclonedx-bom==7.5.0 cyclonedx-py requirements requirements/run.txt --output-file dist/sbom.json
+	cd requirements && cat run.txt executors.txt torch.txt train.txt | ../.venv-sbom/bin/cyclonedx-py requirements - \
+		--pyproject ../pyproject.toml --output-reproducible --output-file ../dist/sbom.json
+
+.venv-sbom/bin/cyclonedx-py:
+	$(PYTHON) -m venv .venv-sbom
+	.venv-sbom/bin/python -m pip install --quiet --disable-pip-version-check cyclonedx-bom==7.5.0
 
 lock: ## Resolve pyproject.toml anew into requirements/*.txt
 	TORCH_INDEX=$(TORCH_INDEX) requirements/lock.sh $(PYTHON)

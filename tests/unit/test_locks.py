@@ -55,3 +55,12 @@ def test_wherever_a_lock_is_installed_checksums_are_demanded() -> None:
             locks = re.findall(r"(?:-r|--requirement)[ \n]+requirements/(\w+)\.txt", line)
             if "install" in line and set(locks) & set(HASHED):
                 assert "--require-hashes" in line, f"{file}: {line.strip()}"
+
+
+def test_the_bill_of_materials_has_what_the_images_install() -> None:
+    """The web process' part is within run.txt."""
+    dockerfile, makefile = (ROOT / "deploy/image/Dockerfile").read_text(), (ROOT / "Makefile").read_text()
+    installed = set(re.findall(r"--requirement requirements/(\w+)\.txt", dockerfile)) - {"web"}
+    listed = re.search(r"cat ((?:\w+\.txt )+)\| \S+cyclonedx-py", makefile)
+    assert listed
+    assert installed == {name.removesuffix(".txt") for name in listed[1].split()}
