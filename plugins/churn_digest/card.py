@@ -22,6 +22,8 @@ _CHANGES = {
     "snooze-over": ":alarm_clock: snooze is over",
     "better": ":small_red_triangle_down: better",
 }
+_KNOWN = ":new: shown for the first time"
+"""At risk before, and never shown: others had more at risk, or there was no digest."""
 
 
 def blocks(
@@ -31,13 +33,14 @@ def blocks(
 
 
 def text(row: Row, case: Case | None, currency: str, as_of: date, config: ChurnDigestConfig) -> Markup:
-    lines: list[Text] = [_head(row, currency), join(" · ", list(_facts(row, as_of, config)))]
+    lines: list[Text] = [_head(row, currency, as_of), join(" · ", list(_facts(row, as_of, config)))]
     lines += [md("• {}", words.short(reason, 160)) for reason in row.reasons]
     lines += list(done(case)) if case else []
     return join("\n", lines)
 
 
-def _head(row: Row, currency: str) -> Markup:
+def _head(row: Row, currency: str, as_of: date) -> Markup:
+    known = row.change == "new" and row.before is None and row.since < as_of
     moved = f" (was {words.percent(row.before)})" if row.before is not None else ""
     return md(
         "*{}* · *{}* at risk · {}{} · {}",
@@ -45,7 +48,7 @@ def _head(row: Row, currency: str) -> Markup:
         words.money(row.value_at_risk, currency),
         words.percent(row.probability),
         moved,
-        Markup(mrkdwn=_CHANGES[row.change]),
+        Markup(mrkdwn=_KNOWN if known else _CHANGES[row.change]),
     )
 
 

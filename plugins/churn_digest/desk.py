@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 from zoneinfo import ZoneInfo
@@ -12,7 +13,7 @@ from ml.churn.runs import Run
 from plugins.churn_digest import delivery, layout, memory, messages, outcomes, policy, results, scored, trend
 from plugins.churn_digest.config import ChurnDigestConfig
 from plugins.churn_digest.layout import Page
-from plugins.churn_digest.state import Case, Digest, Part
+from plugins.churn_digest.state import Case, Digest, Part, Row
 
 
 class Desk:
@@ -60,7 +61,7 @@ class Desk:
             currency=run.currency,
             channel=self._config.channel,
             posted_at=now,
-            rows=found.rows,
+            rows=self._dated(found.rows, run),
             places=delivery.places(layout.owners(found.rows), self._config, self._ctx),
             left_out=found.left_out,
             at_risk=found.at_risk,
@@ -69,6 +70,12 @@ class Desk:
         )
         self._keep_total(run, made)
         return memory.change_digest(self._ctx, digest.week, lambda known: _with_part(known, made))
+
+    def _dated(self, rows: Sequence[Row], run: Run) -> tuple[Row, ...]:
+        """Whoever is new to the digest may have been at risk for longer."""
+        new = [row.customer_id for row in rows if row.change == "new"]
+        since = scored.at_risk_since(self._ctx, run, new)
+        return tuple(row.model_copy(update={"since": since.get(row.customer_id, row.since)}) for row in rows)
 
     def _settle(self, run: Run) -> dict[str, Case]:
         """All cases, with what the data says by now about those whose time has come."""

@@ -64,7 +64,10 @@ def _looked_up(text: str, run: Run, config: ChurnDigestConfig, ctx: Context) -> 
             f"{words.short(score.name)} is held out, so that it can be told whether acting helps: "
             "it is scored and shown to nobody."
         )
-    return messages.one(_row(score, cases, run), case, run.currency, run.as_of, config)
+    since = scored.at_risk_since(ctx, run, [score.customer_id])[score.customer_id]
+    row = _row(score, cases, run)
+    row = row if case else row.model_copy(update={"since": since})
+    return messages.one(row, case, run.currency, run.as_of, config)
 
 
 def _at_risk(run: Run, cases: dict[str, Case], config: ChurnDigestConfig) -> Iterable[Scored]:

@@ -155,7 +155,7 @@ def row_of(score: Scored, case: Case | None, change: Change, run: Run) -> Row:
         value_at_risk=score.value_at_risk,
         renewal=score.renewal,
         reasons=tuple(reason.text for reason in score.reasons[:3]),
-        since=case.since if case else run.as_of,
+        since=(case.risky_since or case.since) if case else run.as_of,
     )
 
 
@@ -190,6 +190,7 @@ def shown(case: Case | None, row: Row, part: Part, week: str, config: ChurnDiges
         "at_risk": row.probability >= part.threshold,
         "renewal": soon or (case.renewal if case else None),
         "escalated": "",
+        "risky_since": row.since,
     }
     if case is not None and case.outcome is None and not case.control:
         return case.model_copy(update={**seen, "snooze": None})

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import date
+from itertools import islice
 from pathlib import Path
 
 from bot.plugin import Context, Refused
@@ -13,6 +15,9 @@ NEXT_STEP = (
     "Nobody has been scored yet. Install the pipeline with `make train-deps`, then run "
     "`signalbox churn demo` for simulated customers, or `signalbox churn etl`, `train` and `score` for yours."
 )
+_RUNS_BACK = 12
+_LOOKED_AT = 20_000
+"""Customers of a run, those with the highest expected loss: who is shown is among them."""
 
 
 def folder(ctx: Context) -> Path:
@@ -43,6 +48,29 @@ def earlier(ctx: Context, run: Run, most: int) -> Iterable[Run]:
             return
         yield found
         found = runs.previous(folder(ctx), found)
+
+
+def at_risk_since(ctx: Context, run: Run, customers: Iterable[str]) -> dict[str, date]:
+    """The day of the data since which each was at risk without a break, as the runs of the last weeks say."""
+    since = dict.fromkeys(customers, run.as_of)
+    still = set(since)
+    for before in earlier(ctx, run, _RUNS_BACK):
+        still = _at_risk(before, still)
+        since.update(dict.fromkeys(still, before.as_of))
+        if not still:
+            break
+    return since
+
+
+def _at_risk(run: Run, customers: set[str]) -> set[str]:
+    wanted, found = set(customers), set()
+    for score in islice(scores(run), _LOOKED_AT):
+        if score.customer_id in wanted:
+            wanted.discard(score.customer_id)
+            found |= {score.customer_id} if score.probability >= run.threshold else set()
+        if not wanted:
+            break
+    return found
 
 
 def of_customer(run: Run, asked: str) -> Scored | None:

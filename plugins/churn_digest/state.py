@@ -63,6 +63,9 @@ class Case(_Value):
     owner: str = ""
     episode: int = 1
     since: date
+    """The day of the data when people were warned, or would have been."""
+    risky_since: date | None = None
+    """Since when the scores say so without a break; None where that was not looked up: `since`."""
     flagged_at: datetime
     run_id: str
     drawn: bool = False

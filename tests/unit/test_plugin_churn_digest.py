@@ -65,6 +65,22 @@ def test_the_digest_says_who_what_it_is_worth_and_why(make: Make, data: Path) ->
     assert picture.content.startswith(b"\x89PNG")
 
 
+def test_since_when_is_what_earlier_scores_say(make: Make, data: Path) -> None:
+    """A break counts: customer 1 was not at risk two weeks ago."""
+    for ago, other in ((3, 0.8), (2, 0.2), (1, 0.8), (0, 0.8)):
+        write(data, [scored(0, 0.7), scored(1, other)], AS_OF - timedelta(weeks=ago))
+    write(data, [scored(0, 0.3), scored(1, 0.8)], AS_OF - timedelta(weeks=4))
+    kit = make()
+    kit.tick("post")
+    [digest] = [shown for shown in kit.chat.messages if not shown.thread]
+    assert "at risk since 15 Dec 2025" in digest.text
+    assert "at risk since 29 Dec 2025" in digest.text
+    assert digest.text.count("shown for the first time") == 2
+    later = weeks_later(kit, data, 1, scored(0, 0.85), scored(1, 0.8))
+    assert "worse" in later
+    assert "at risk since 15 Dec 2025" in later
+
+
 def test_a_digest_of_one_week_is_one_however_often_the_job_runs(make: Make, data: Path) -> None:
     write(data, [scored(n) for n in range(20)])
     kit = make()
