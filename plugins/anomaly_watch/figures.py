@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from prometheus_client import Counter, Gauge
@@ -67,17 +67,13 @@ def show(watch: Watch, config: AnomalyWatchConfig, latest: Mapping[str, Verdict]
             _GAUGES[figure].labels(**labels).set(value)
 
 
-def figures(watch: Watch, config: AnomalyWatchConfig, latest: Mapping[str, Verdict]) -> Sequence[GaugeValue]:
-    return [
-        GaugeValue(
-            name=f"signalbox_anomaly_{figure}",
-            help=_HELP[figure],
-            labels=_labels(watch, config, name),
-            value=value,
-        )
-        for name, verdict in latest.items()
-        for figure, value in _values(verdict).items()
-    ]
+def figures(watch: Watch, config: AnomalyWatchConfig, latest: Mapping[str, Verdict]) -> Iterator[GaugeValue]:
+    for name, verdict in latest.items():
+        labels = _labels(watch, config, name)
+        for figure, value in _values(verdict).items():
+            yield GaugeValue(
+                name=f"signalbox_anomaly_{figure}", help=_HELP[figure], labels=labels, value=value
+            )
 
 
 def _labels(watch: Watch, config: AnomalyWatchConfig, name: str) -> dict[str, str]:

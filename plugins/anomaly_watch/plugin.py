@@ -51,14 +51,16 @@ class AnomalyWatch(Plugin[AnomalyWatchConfig]):
         """Score what is new. While Prometheus is away nothing is lost: the next look begins where this
         would have.
         """
+        to_gateway = bool(ctx.settings.pushgateway.url)
         pushed: list[GaugeValue] = []
         for watch in self.config.watch:
             collected = self._collected(watch, ctx)
             figures.export(watch, self.config, collected)
-            pushed += figures.figures(watch, self.config, collected.latest)
+            if to_gateway:
+                pushed += figures.figures(watch, self.config, collected.latest)
             self._remember(watch, collected, ctx)
         pushed += self._together(ctx)
-        if pushed and ctx.settings.pushgateway.url:
+        if pushed and to_gateway:
             ctx.step("push", ctx.gateway.push, job="signalbox-anomalies", figures=tuple(pushed))
 
     def _collected(self, watch: Watch, ctx: Context) -> Collected:
