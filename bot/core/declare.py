@@ -175,7 +175,10 @@ class Plugin(Generic[C]):
         return ()
 
     def routers(self) -> list[Any]:
-        """FastAPI routers mounted under /api/<plugin name>; built in the web process only."""
+        """FastAPI routers under /api/<plugin name>, behind a token; built in the web process only.
+
+        Their routes are declared by `get`, `post` and the like: no token would guard any other.
+        """
         return []
 
     @classmethod

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from importlib import metadata
+from itertools import chain
 
 import structlog
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
 from fastapi.staticfiles import StaticFiles
+from starlette.routing import BaseRoute
 
 from bot.console.routes import STATIC, console_router
 from bot.console.slack_install import install_router
+from bot.core.errors import ConfigError
 from bot.core.group_commit import GroupCommit
 from bot.core.intake import Intake
 from bot.core.kernel import Kernel
@@ -95,7 +99,29 @@ def _include_plugins(app: FastAPI, kernel: Kernel, auth: Auth) -> None:
     """Plugins' own routes under /api/<plugin>; a plugin that can't make them loses these and no more."""
     for plugin in kernel.registry.plugins.values():
         try:
-            for router in plugin.routers():
+            routers = list(plugin.routers())
+            for route in chain.from_iterable(map(_routes, routers)):
+                _refuse_unguarded(route)
+            for router in routers:
                 app.include_router(router, prefix=f"/api/{plugin.name}", dependencies=[auth.require("write")])
         except Exception as exc:  # a faulty plugin may raise anything; the node must serve
             log.error("plugin.routes_refused", plugin=plugin.name, exc_info=exc)
+
+
+def _routes(router: APIRouter) -> Iterator[BaseRoute]:
+    """Those of routers that it includes, and those that are tried last, too."""
+    for route in [*router.routes, *getattr(router, "_low_priority_routes", ())]:
+        inner = getattr(route, "original_router", None)
+        if inner is None:
+            yield route
+        else:
+            yield from _routes(inner)
+
+
+def _refuse_unguarded(route: BaseRoute) -> None:
+    """FastAPI asks for the token before routes of its own kind only: any other would be open to everybody."""
+    if not isinstance(route, APIRoute):
+        raise ConfigError(
+            f"The route {getattr(route, 'path', route)!r} is a {type(route).__name__}, so no token guards it. "
+            "Declare it with the router's get, post, put, patch or delete."
+        )

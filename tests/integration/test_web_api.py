@@ -12,6 +12,8 @@ import pytest
 from fastapi import APIRouter
 from pydantic import BaseModel
 from sqlalchemy import make_url, update
+from starlette.responses import PlainTextResponse
+from starlette.routing import Mount
 from structlog.testing import capture_logs
 from web_kit import ADMIN, READ, WRITE, Listener, Web, alert_body, bearer, jira_body, jira_headers, web
 
@@ -359,6 +361,40 @@ class Faulty(Plugin):
 
     def routers(self) -> list[Any]:
         raise ImportError("No module named 'torch'")
+
+
+async def _anybody(_request: object) -> PlainTextResponse:
+    return PlainTextResponse("open")
+
+
+class Open(Plugin):
+    """Its author did not know that these take no dependencies."""
+
+    name = "open"
+
+    def routers(self) -> list[Any]:
+        inner, outer = APIRouter(), APIRouter()
+        inner.get("/guarded")(dict)
+        if self.how == "route":
+            inner.add_route("/x", _anybody)
+        elif self.how == "mount":
+            inner.routes.append(Mount("/x", _anybody))
+        else:
+            inner.frontend("/x", directory=str(Path(__file__).parent))
+        outer.include_router(inner, prefix="/inner")
+        return [outer]
+
+    how = ""
+
+
+@pytest.mark.parametrize("how", ["route", "mount", "frontend"])
+def test_a_plugin_s_routes_that_no_token_would_guard_are_not_served(
+    tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Open, "how", how)
+    with web(f"sqlite:///{tmp_path / 'web.db'}", Open(Open.Config())) as running:
+        for path in ("x", "x/test_web_api.py", "guarded"):
+            assert running.http.get(f"/api/open/inner/{path}", headers=bearer(WRITE)).status_code == 404
 
 
 @pytest.fixture
