@@ -109,8 +109,8 @@ def _include_plugins(app: FastAPI, kernel: Kernel, auth: Auth) -> None:
 
 
 def _routes(router: APIRouter) -> Iterator[BaseRoute]:
-    """Those of routers that it includes, and those that are tried last, too."""
-    for route in [*router.routes, *getattr(router, "_low_priority_routes", ())]:
+    """Those of routers that it includes, too."""
+    for route in router.routes:
         inner = getattr(route, "original_router", None)
         if inner is None:
             yield route
@@ -122,6 +122,6 @@ def _refuse_unguarded(route: BaseRoute) -> None:
     """FastAPI asks for the token before routes of its own kind only: any other would be open to everybody."""
     if not isinstance(route, APIRoute):
         raise ConfigError(
-            f"The route {getattr(route, 'path', route)!r} is a {type(route).__name__}, so no token guards it. "
+            f"The route {getattr(route, 'path', route)!r} is a {type(route).__name__}: no token guards it. "
             "Declare it with the router's get, post, put, patch or delete."
         )
