@@ -22,7 +22,7 @@ _CHANGES = {
     "snooze-over": ":alarm_clock: snooze is over",
     "better": ":small_red_triangle_down: better",
 }
-_KNOWN = ":new: shown for the first time"
+_KNOWN = ":new: first shown"
 """At risk before, and never shown: others had more at risk, or there was no digest."""
 
 

@@ -75,7 +75,7 @@ def test_since_when_is_what_earlier_scores_say(make: Make, data: Path) -> None:
     [digest] = [shown for shown in kit.chat.messages if not shown.thread]
     assert "at risk since 15 Dec 2025" in digest.text
     assert "at risk since 29 Dec 2025" in digest.text
-    assert digest.text.count("shown for the first time") == 2
+    assert digest.text.count(":new: first shown") == 2
     later = weeks_later(kit, data, 1, scored(0, 0.85), scored(1, 0.8))
     assert "worse" in later
     assert "at risk since 15 Dec 2025" in later
