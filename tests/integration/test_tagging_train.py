@@ -6,6 +6,7 @@ import importlib.util
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from ml.tagging import ModelUnavailableError, Tagger, WorseModelError, artifact,
 from ml.tagging.encoder import Encoder
 from ml.tagging.registry import Comparison
 from ml.tagging.tagger import SEED, examples
-from ml.tagging.training import data, run, tracking
+from ml.tagging.training import data, export, run, tracking
 from ml.tagging.training.recipe import Recipe
 from plugins.autotag.cli import app
 from plugins.autotag.golden import golden
@@ -232,16 +233,47 @@ def test_a_full_fine_tune_without_torch_says_what_to_install(
 
 
 @needs_train_extra
-@pytest.mark.parametrize(("agreement", "refit"), [(1.0, False), (0.0, True)])
-def test_a_full_fine_tune_becomes_an_int8_model_of_its_own(
-    models: Path, tmp_path: Path, agreement: float, refit: bool
-) -> None:
-    plan = run.Plan("full", "full", recipe=Recipe(epochs=2, batch=16, agreement=agreement), refit=refit)
+def test_a_full_fine_tune_becomes_an_int8_model_of_its_own(models: Path, tmp_path: Path) -> None:
+    plan = run.Plan("full", "full", recipe=Recipe(epochs=2, batch=16), refit=False)
     seen: list[float] = []
     given = run.parts(data.few(data.read(TRAIN), 10, 0), [], plan)
     manifest = run.train(given, plan, tmp_path / "m", models, lambda _what, share: seen.append(share))
     assert {artifact.ENCODER, artifact.TOKENIZER, artifact.HEAD} <= set(manifest.files)
     assert seen == sorted(seen)
+    rows = [(text, label) for text, label in examples("heldout") if label != "out-of-scope"]
+    tagger = Tagger.open(tmp_path / "m", models)
+    assert registry.hits(tagger, [text for text, _ in rows], [(label,) for _, label in rows]).mean() > 0.6
+
+
+@needs_train_extra
+def test_learning_anew_keeps_the_mean_of_both_fits(
+    models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ml.tagging.training import tuned  # noqa: PLC0415  # in the train extra
+
+    fits, written, seen, cached, write = [], [], [], tuned.cached, export.write
+
+    def noted(*given: Any) -> Any:
+        fits.append(cached(*given))
+        return fits[-1]
+
+    def noted_write(weights: Any, folder: Path) -> None:
+        written.append(weights)
+        write(weights, folder)
+
+    monkeypatch.setattr(tuned, "cached", noted)
+    monkeypatch.setattr(export, "write", noted_write)
+    plan = run.Plan("full", "full", recipe=Recipe(epochs=2, batch=16, agreement=0.0))
+    given = run.parts(data.few(data.read(TRAIN), 10, 0), [], plan)
+    run.train(given, plan, tmp_path / "m", models, lambda _what, share: seen.append(share))
+    assert seen == sorted(seen)
+    first, second = fits
+    assert not np.allclose(first.weights, second.weights, atol=1e-4)
+    np.testing.assert_allclose(
+        tuned.mean(first, second).weights, (first.weights + second.weights) / 2, atol=1e-6
+    )
+    for name, kept in written[-1].items():
+        np.testing.assert_allclose(kept, (first.encoder[name] + second.encoder[name]) / 2, atol=1e-6)
     rows = [(text, label) for text, label in examples("heldout") if label != "out-of-scope"]
     tagger = Tagger.open(tmp_path / "m", models)
     assert registry.hits(tagger, [text for text, _ in rows], [(label,) for _, label in rows]).mean() > 0.6

@@ -13,6 +13,7 @@ def write(facts: Facts, head: Head) -> str:
     examples = f"{facts.examples} examples" + (f" beside {more} unlabelled texts" if more else "")
     if refit := facts.settings.get("refit"):
         examples += f", then anew with the {refit} validation examples, its settings kept"
+        examples += " and both fits averaged" if facts.mode == "full" else ""
     scope = "not judged" if head.scope_at is None else f"energy below {head.scope_at:.3f}"
     lines = [
         f"# {facts.name}",

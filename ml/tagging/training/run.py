@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,9 @@ from ml.tagging.training import card, data, export, few, several
 from ml.tagging.training.data import Example, Names, Parts
 from ml.tagging.training.recipe import Recipe
 
+if TYPE_CHECKING:
+    from ml.tagging.training.finetune import Tuned  # torch
+
 Matrix = npt.NDArray[np.float32]
 Progress = Callable[[str, float], None]
 FEWEST = 8
@@ -36,7 +40,8 @@ L2 = 1e-4
 class Plan:
     """`precision` is the wanted share of right tags among those applied without asking.
 
-    `refit`: when all was judged and chosen on the validation texts, learn anew from them too.
+    `refit`: when all was judged and chosen on the validation texts, learn anew from them too. A full
+    fine-tune then keeps the mean of both fits' weights.
     """
 
     name: str
@@ -53,12 +58,13 @@ class Plan:
 
 @dataclass(frozen=True)
 class _Learned:
-    """What training itself gives; `epochs`: after how many of them it was best."""
+    """What training gives; `epochs`: after how many it was best; `tuned`: what a full fine-tune gave."""
 
     encoder: Encoder
     weights: Matrix
     bias: Matrix
     epochs: int = 0
+    tuned: Tuned | None = None
 
 
 @dataclass(frozen=True)
@@ -153,6 +159,7 @@ def _fitted(given: Parts, names: Names, plan: Plan, made: Path, cache: Path, pro
         made,
         cache,
         lambda what, share: progress(f"all texts: {what}", 0.5 + share / 2),
+        learned.tuned,
     )
     fitted = dataclasses.replace(found.head, weights=final.weights, bias=final.bias)
     return dataclasses.replace(found, head=fitted)
@@ -166,30 +173,51 @@ def _few_shot(given: Parts, names: Names, plan: Plan, cache: Path, progress: Pro
     return _Judged(few.fitted(encoder, given, names, plan.precision, plan.seed, progress), {})
 
 
-def _learned(given: Parts, names: Names, plan: Plan, made: Path, cache: Path, progress: Progress) -> _Learned:
+def _learned(
+    given: Parts,
+    names: Names,
+    plan: Plan,
+    made: Path,
+    cache: Path,
+    progress: Progress,
+    earlier: Tuned | None = None,
+) -> _Learned:
+    """`earlier`: a fine-tune with which this one is averaged."""
+    tuned = None
     if plan.mode == "full":
-        learned = _tuned(given, names, plan, made, cache, progress)
+        learned = _tuned(given, names, plan, made, cache, progress, earlier)
         if not names.several:
             return learned
-        encoder, epochs = learned.encoder, learned.epochs
+        encoder, epochs, tuned = learned.encoder, learned.epochs, learned.tuned
     else:
         encoder, epochs = Encoder.load(cache), 0
         progress("encoding", 0.1)
     vectors = encoder.encode([clean(example.text) for example in given.train])
     progress("fitting", 0.9)
     if names.several:
-        return _Learned(encoder, *several.fit(vectors, names.flags(given.train)), epochs)
+        return _Learned(encoder, *several.fit(vectors, names.flags(given.train)), epochs, tuned)
     return _Learned(encoder, *head.fit(vectors, names.numbers(given.train), len(names.labels), L2))
 
 
-def _tuned(given: Parts, names: Names, plan: Plan, made: Path, cache: Path, progress: Progress) -> _Learned:
+def _tuned(
+    given: Parts,
+    names: Names,
+    plan: Plan,
+    made: Path,
+    cache: Path,
+    progress: Progress,
+    earlier: Tuned | None,
+) -> _Learned:
     from ml.tagging.training import tuned  # noqa: PLC0415  # torch
 
     found = tuned.cached(given, names, plan.recipe, cache, lambda what, share: progress(what, 0.9 * share))
+    if earlier is not None:
+        found = tuned.mean(earlier, found)
     export.write(found.encoder, made)
     scale = np.float32(plan.recipe.scale / head.SCALE)  # the head applies its own
     encoder = Encoder(made / artifact.ENCODER, made / artifact.TOKENIZER)
-    return _Learned(encoder, (found.weights * scale).astype(np.float32), found.bias, found.epochs)
+    weights: Matrix = (found.weights * scale).astype(np.float32)
+    return _Learned(encoder, weights, found.bias, found.epochs, found)
 
 
 def _judged(learned: _Learned, given: Parts, names: Names, plan: Plan) -> _Judged:
