@@ -79,8 +79,17 @@ def test_a_service_is_learnt_on_a_schedule_and_watched(tmp_path: Path) -> None:
         document = kit.document("firing:all-of-checkout")
         assert document is not None
         assert "latency most of all" in document.data["rows"][0]["reason"]
+        kit.tick("learn")
     if importlib.util.find_spec("mlflow") is not None:
-        assert (tmp_path / "mlflow" / "mlflow.db").exists()
+        from mlflow import MlflowClient  # noqa: PLC0415  # skipped where it is not installed
+
+        uri = f"sqlite:///{tmp_path / 'mlflow' / 'mlflow.db'}"
+        client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+        champion = client.get_model_version_by_alias("anomaly-checkout", "champion")
+        assert int(champion.version) == 2
+        served = joint.read(tmp_path / "anomaly" / "joint" / "checkout.json")
+        assert served is not None
+        assert client.get_run(champion.run_id).data.metrics["rows"] == served.rows
 
 
 def firing(kit: Kit) -> float:
