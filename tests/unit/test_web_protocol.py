@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from itertools import islice
 
 import pytest
 import uvicorn
@@ -37,6 +38,10 @@ class Hasty(BoundedProtocol):
 
 class Patient(BoundedProtocol):
     seconds = 100.0
+
+
+class Small(Patient):
+    bodies = 1_000_000
 
 
 @asynccontextmanager
@@ -166,6 +171,28 @@ def _asks(port: int, kept: str) -> socket.socket:
     narrow.connect(("127.0.0.1", port))
     narrow.sendall(f"GET /far HTTP/1.1\r\nHost: x\r\nConnection: {kept}\r\n\r\n".encode())
     return narrow
+
+
+async def test_many_large_bodies_make_room_for_small_ones() -> None:
+    """Nobody has proved yet who they are; whose body is the largest comes again."""
+    begun = HEAD + b"Content-Length: 8000000\r\n\r\n" + bytes(300_000)
+    async with serving(Small) as port, asyncio.timeout(30):
+        flood = [await asyncio.open_connection("127.0.0.1", port) for _ in range(8)]
+        for _, writer in flood:
+            writer.write(begun)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(WHOLE)
+        assert b"200 OK" in await reader.readuntil(b"\r\n")
+        told = [asyncio.create_task(_end(asked)) for asked, _ in flood]
+        for answer in islice(asyncio.as_completed(told), 5):
+            assert (await answer)[:12] in {b"HTTP/1.1 503", b""}, "told so, or cut off while it sent on"
+        assert BoundedProtocol.held_by_all <= Small.bodies
+        for answer in told:
+            answer.cancel()
+        writer.close()
+        for _, one in flood:
+            one.close()
+    assert BoundedProtocol.held_by_all == 0
 
 
 async def _end(reader: asyncio.StreamReader) -> bytes:
