@@ -16,8 +16,8 @@ import pytest
 from tests.fuzz.mutation import mutate_json
 from tests.fuzz.targets import seeds, targets
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 SECONDS = int(os.environ.get("SIGNALBOX_FUZZ_SECONDS", "15"))  # noqa: TID251  # about the test run
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(180 + SECONDS)]
 GROWTH = 1_000_000
 
 
