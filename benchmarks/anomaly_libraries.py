@@ -5,7 +5,9 @@ start of each are not counted; `SCORES` gets, for each file, a score a row by th
 sees the rows in order and scores a row by what came up to it.
 """
 
+import atexit
 import sys
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -127,6 +129,7 @@ def many_scales(values: np.ndarray, free: int) -> np.ndarray:
 def random_cuts(values: np.ndarray, free: int) -> np.ndarray:
     """merlion's RandomCutForest, that of Amazon (Guha et al., ICML 2016), as in its DefaultDetector: it goes on learning."""
     from merlion.models.anomaly.random_cut_forest import (  # type: ignore[import-not-found]  # noqa: PLC0415
+        JVMSingleton,
         RandomCutForest,
         RandomCutForestConfig,
     )
@@ -135,7 +138,14 @@ def random_cuts(values: np.ndarray, free: int) -> np.ndarray:
     model = RandomCutForest(settings)
     first, rest = _series(values, free)
     model.train(first)
+    _end_with_us(JVMSingleton.gateway())
     return _strangeness(model.get_anomaly_score(rest, first), len(values))
+
+
+@cache
+def _end_with_us(gateway: Any) -> None:
+    """merlion leaves its Java process behind."""
+    atexit.register(gateway.shutdown)
 
 
 def _series(values: np.ndarray, free: int) -> tuple[Any, Any]:
