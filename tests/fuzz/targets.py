@@ -31,7 +31,7 @@ SETTINGS = Settings.model_validate(
         "alertmanager": {"token": SECRET},
         "generic": {"deploys": {"secret": SECRET, "id_header": "X-Id"}},
         "helpdesk": {
-            "url": "https://desk.invalid", "webhook_secret": SECRET, "kinds": {"new": "ticket.created"},
+            "url": "https://desk.invalid", "page": "https://desk.invalid/t/{key}/view", "webhook_secret": SECRET, "kinds": {"new": "ticket.created"},
             "actor": "by.name", "fields": {"key": "id", "summary": "title", "labels": "tags[].name"},
         },
     }
@@ -152,6 +152,20 @@ def slack_command(known: Registry) -> Target:
     return take
 
 
+def links() -> Target:
+    """An address that somebody pasted: a ticket's key, or none."""
+    services = Services(SETTINGS, cast(Any, None), lambda message: message, lambda: NOW)
+    modules = (jira, zendesk, freshdesk, github, mapped)
+    found = [pages for pages in (module.connect(services).pages for module in modules) if pages]
+
+    def take(text: bytes) -> object:
+        keys = [pages.key_at(text.decode("utf-8", "replace")) for pages in found]
+        assert all(key is None or (key.isprintable() and "/" not in key) for key in keys)
+        return next(filter(None, keys), None)
+
+    return take
+
+
 def _slack(data: dict[str, Any], known: Registry) -> object:
     """As a payload of the home workspace, and as one of another."""
     found: object = None
@@ -176,7 +190,7 @@ def targets() -> dict[str, Target]:
     known, doors = registry(), sources()
     made = {name: webhook(source) for name, source in doors.items()}
     made |= {f"{name}-forged": forged(source) for name, source in doors.items()}
-    return made | {"slack": slack(known), "slack-command": slack_command(known)}
+    return made | {"slack": slack(known), "slack-command": slack_command(known), "links": links()}
 
 
 def seeds() -> list[bytes]:
@@ -221,4 +235,6 @@ def seeds() -> list[bytes]:
         form,
         b"alerts list --all",
         b"sha256=00\n{}",
+        b"https://jira.invalid/browse/SUP-1",
+        b"https://desk.invalid/t/7/view?a=1&amp;b=2",
     ]
