@@ -134,11 +134,16 @@ def banking(*, quick: bool) -> Task:
 def _ours(task: Task, plan: Plan, out: Path) -> Result:
     train(task.parts, plan, out, CACHE, lambda _what, _share: None)
     _, encoder, head = load(out, CACHE, threads=2)
-    logits = head.logits(encoder.encode([clean(example.text) for example in task.test]))
-    outside = None
-    if task.outside:
-        outside = calibration.energy(head.logits(encoder.encode([clean(e.text) for e in task.outside])))
-    return _result(task, head.probabilities(logits), calibration.energy(logits), outside)
+
+    def read(examples: Sequence[Example]) -> tuple[np.ndarray, np.ndarray]:
+        """Logits, and how surely the texts belong to any category."""
+        vectors, told = encoder.encode_until([clean(example.text) for example in examples], head.enough)
+        logits = head.logits(vectors, told)
+        return logits, head.belonging(logits, told)
+
+    logits, inside = read(task.test)
+    outside = read(task.outside)[1] if task.outside else None
+    return _result(task, head.probabilities(logits), inside, outside)
 
 
 def _tfidf(task: Task) -> Result:

@@ -21,14 +21,17 @@ from safetensors.numpy import load_file, save_file
 
 from ml.tagging.cached import sha256
 from ml.tagging.calibration import Bands
-from ml.tagging.encoder import WEIGHTS_SHA256, Encoder
+from ml.tagging.encoder import WEIGHTS_SHA256, WIDTH, Encoder
 from ml.tagging.errors import ModelTamperedError, ModelUnavailableError
-from ml.tagging.head import Head
+from ml.tagging.head import Early, Head
 
 MANIFEST, CHECKSUM = "manifest.json", "manifest.sha256"
 HEAD, CARD, CONFUSION = "head.safetensors", "MODEL_CARD.md", "confusion.csv"
-ENCODER, WORDS, TOKENIZER = "encoder.onnx", "encoder.words", "tokenizer.json"
+ENCODER, LATE, WORDS, TOKENIZER = "encoder.onnx", "encoder-late.onnx", "encoder.words", "tokenizer.json"
 Mode = Literal["few-shot", "head", "full", "adapted"]
+
+
+Matrix = npt.NDArray[np.float32]
 
 
 class _Frozen(BaseModel):
@@ -38,6 +41,13 @@ class _Frozen(BaseModel):
 class Band(_Frozen):
     apply_at: float
     suggest_at: float
+
+
+class Told(_Frozen):
+    """What a model tells by the early view alone; its bias lies in the head's file."""
+
+    temperature: float
+    enough_at: float
 
 
 class Facts(_Frozen):
@@ -68,6 +78,7 @@ class Manifest(_Frozen):
     bands: dict[str, Band]
     scope_at: float | None
     several: bool = False
+    early: Told | None = None
     files: dict[str, str]
 
     @property
@@ -80,22 +91,32 @@ class Manifest(_Frozen):
 
     def head(self, folder: Path) -> Head:
         tensors = load_file(folder / HEAD)
+        told = self.early
+        early = Early(tensors["early_bias"], told.temperature, told.enough_at) if told else None
         bands = {name: Bands(band.apply_at, band.suggest_at) for name, band in self.bands.items()}
         return Head(
             self.labels,
             self.categories,
             self.owner,
-            tensors["weights"],
+            self.fitting(tensors["weights"]),
             tensors["bias"],
             self.temperature,
             bands,
             self.scope_at,
             self.several,
+            early,
         )
+
+    def fitting(self, weights: Matrix) -> Matrix:
+        """Weights for what the encoder gives; those of older models, for the late view alone, get zeros."""
+        missing = 0 if ENCODER in self.files else WIDTH - len(weights)
+        return np.pad(weights, ((missing, 0), (0, 0)))
 
 
 def save_head(head: Head, folder: Path) -> None:
     tensors = {"weights": head.weights, "bias": head.bias}
+    if head.early:
+        tensors["early_bias"] = head.early.bias
     save_file({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}, folder / HEAD)
 
 
@@ -127,6 +148,7 @@ def seal(folder: Path, head: Head, facts: Facts) -> Manifest:
         bands={name: Band(apply_at=b.apply_at, suggest_at=b.suggest_at) for name, b in head.bands.items()},
         scope_at=head.scope_at,
         several=head.several,
+        early=head.early and Told(temperature=head.early.temperature, enough_at=head.early.enough_at),
         files={file.name: sha256(file) for file in present},
     )
     (folder / MANIFEST).write_text(manifest.model_dump_json(indent=1) + "\n", encoding="utf-8")
@@ -195,7 +217,8 @@ def load(folder: Path, cache: Path, threads: int = 1) -> tuple[Manifest, Encoder
                 "Train it anew."
             )
         return manifest, Encoder.load(cache, threads), head
-    return manifest, Encoder(folder.resolve() / ENCODER, folder / TOKENIZER, threads), head
+    late = folder.resolve() / LATE if LATE in manifest.files else None
+    return manifest, Encoder(folder.resolve() / ENCODER, late, folder / TOKENIZER, threads), head
 
 
 def replace_folder(source: Path, target: Path) -> None:

@@ -1,8 +1,11 @@
 """The head: multinomial logistic regression on embeddings, with a calibrated temperature and bands.
 
-It knows fine labels; what a person sees are categories (queues), to which the labels are rolled up. Trained
-by gradient descent with Nesterov's momentum (Nesterov, 1983): the problem is convex and small, so this takes
-seconds and gives the same result everywhere.
+It knows fine labels; what a person sees are categories (queues), to which the labels are rolled up. Where
+embeddings have an early and a late view (`ml.tagging.encoder`), each view has a regression of its own and
+their logits are added: a product of experts (Hinton, 2002), which is right more often than one regression on
+both. What the early view tells surely enough needs no late one. Trained by gradient descent with Nesterov's
+momentum (Nesterov, 1983): the problem is convex and small, so this takes seconds and gives the same result
+everywhere.
 """
 
 from __future__ import annotations
@@ -18,13 +21,26 @@ from ml.tagging.calibration import Bands, rolled_up, softmax
 
 Matrix = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
 Learn = Callable[[Matrix, Labels], tuple[Matrix, Matrix]]
 """Weights and bias from embeddings and the numbers of their labels."""
 FOLDS = 5
 STEPS = 600
 L2 = 1e-3
 SCALE = 12.0
-"""Embeddings have length 1; scaled up, the regression needs no huge weights."""
+"""Views have length 1; scaled up, the regression needs no huge weights."""
+
+
+@dataclass(frozen=True)
+class Early:
+    """What the early view tells alone: the head's weights for it, with this `bias` [labels] and temperature.
+
+    Texts whose best category is as likely as `enough_at` then are told.
+    """
+
+    bias: Matrix
+    temperature: float
+    enough_at: float
 
 
 @dataclass(frozen=True)
@@ -33,7 +49,8 @@ class Head:
 
     `owner` says for each label the place of its category in `categories`. A text whose energy is below
     `scope_at` belongs to none; None: the head does not judge that. With `several`, a text may belong to more
-    than one category, and each is judged by itself; labels are categories then.
+    than one category, and each is judged by itself; labels are categories then. `early` None: no text is told
+    by its early view alone.
     """
 
     labels: tuple[str, ...]
@@ -45,11 +62,28 @@ class Head:
     bands: Mapping[str, Bands]
     scope_at: float | None = None
     several: bool = False
+    early: Early | None = None
 
-    def logits(self, embeddings: Matrix) -> Matrix:
-        """Shape [texts, labels]."""
+    def logits(self, embeddings: Matrix, told: Flags | None = None) -> Matrix:
+        """Shape [texts, labels]; `told`: of which texts there is an early view only."""
         found: Matrix = (embeddings * SCALE @ self.weights + self.bias).astype(np.float32)
+        if self.early and told is not None:
+            found[told] = self.early_logits(embeddings[told, : embeddings.shape[1] // 2])
         return found
+
+    def enough(self, early: Matrix) -> Flags:
+        """Which texts are told by their early views [texts, dimensions / 2] alone."""
+        if self.early is None:
+            return np.zeros(len(early), np.bool_)
+        sure: Flags = self.probabilities(self.early_logits(early)).max(axis=1) >= self.early.enough_at
+        return sure
+
+    def early_logits(self, views: Matrix) -> Matrix:
+        """Of early views alone, as if the head's temperature were theirs; zeros where they tell nothing."""
+        if self.early is None:
+            return np.zeros((len(views), len(self.labels)), np.float32)
+        logits = views * SCALE @ self.weights[: views.shape[1]] + self.early.bias
+        return (logits * np.float32(self.temperature / self.early.temperature)).astype(np.float32)
 
     def probabilities(self, logits: Matrix) -> Matrix:
         """Shape [texts, categories]; each row sums to 1, unless the head knows several a text."""
@@ -58,11 +92,16 @@ class Head:
         fine = softmax((logits / self.temperature).astype(np.float32))
         return rolled_up(fine, np.array(self.owner), len(self.categories))
 
-    def outside(self, logits: Matrix) -> npt.NDArray[np.bool_]:
+    def outside(self, logits: Matrix, told: Flags | None = None) -> Flags:
         """Which texts are unlike anything that the head was trained on."""
         limit = -np.inf if self.scope_at is None else self.scope_at
-        below: npt.NDArray[np.bool_] = self.energy(logits) < limit
+        below: Flags = self.belonging(logits, told) < limit
         return below
+
+    def belonging(self, logits: Matrix, told: Flags | None = None) -> Matrix:
+        """The energy; endless of texts that are told by their early view, for they are surely inside."""
+        found = self.energy(logits)
+        return found if told is None else np.where(told, np.float32(np.inf), found)
 
     def energy(self, logits: Matrix) -> Matrix:
         """High for texts like those trained on; shape [texts]."""
@@ -78,11 +117,13 @@ def train(
     homes: Mapping[str, str] | None = None,
     learn: Learn | None = None,
     limited: bool = False,
+    views: int = 1,
 ) -> Head:
     """Fit on few examples, each of which is also used, out of fold, to calibrate and choose the bands.
 
     `precision` is the wanted share of right tags among those applied without asking; `homes` the category
-    of each label, where labels are finer than categories; `learn` is `fit`, where nothing else is known.
+    of each label, where labels are finer than categories; `learn` is `fit`, where nothing else is known, of
+    so many `views`.
     `limited`: the head tells what is out of its scope, by what few of the examples look like, out of fold.
     """
     names = tuple(sorted(set(labels)))
@@ -90,7 +131,7 @@ def train(
     categories = tuple(sorted(set(owned)))
     owner = np.array([categories.index(home) for home in owned])
     numbers = np.array([names.index(label) for label in labels], np.int64)
-    chosen = learn or (lambda vectors, wanted: fit(vectors, wanted, len(names)))
+    chosen = learn or (lambda vectors, wanted: fit(vectors, wanted, len(names), views=views))
     logits = _out_of_fold(embeddings, numbers, len(names), seed, chosen)
     temperature = calibration.temperature(logits, numbers, owner)
     shares = rolled_up(softmax((logits / temperature).astype(np.float32)), owner, len(categories))
@@ -101,14 +142,29 @@ def train(
     return Head(names, categories, tuple(owner.tolist()), weights, bias, temperature, bands, scope_at)
 
 
-def fit(embeddings: Matrix, labels: Labels, classes: int, l2: float = L2) -> tuple[Matrix, Matrix]:
-    return fit_shares(embeddings, np.eye(classes, dtype=np.float32)[labels], l2)
+def fit(
+    embeddings: Matrix, labels: Labels, classes: int, l2: float = L2, views: int = 1
+) -> tuple[Matrix, Matrix]:
+    """Weights and bias of each of the views, side by side in `embeddings`, and their biases' sum."""
+    return fit_shares(embeddings, np.eye(classes, dtype=np.float32)[labels], l2, views=views)
 
 
 def fit_shares(
-    embeddings: Matrix, wanted: Matrix, l2: float, steps: int = STEPS, counts: Matrix | None = None
+    embeddings: Matrix,
+    wanted: Matrix,
+    l2: float,
+    steps: int = STEPS,
+    counts: Matrix | None = None,
+    views: int = 1,
 ) -> tuple[Matrix, Matrix]:
     """As `fit`, where texts belong to classes by shares (rows of `wanted`) and count more or less."""
+    parts = [_fit(view, wanted, l2, steps, counts) for view in np.split(embeddings, views, axis=1)]
+    return np.vstack([weights for weights, _ in parts]), np.sum([bias for _, bias in parts], axis=0)
+
+
+def _fit(
+    embeddings: Matrix, wanted: Matrix, l2: float, steps: int, counts: Matrix | None
+) -> tuple[Matrix, Matrix]:
     x = np.hstack([embeddings * SCALE, np.ones((len(embeddings), 1), np.float32)]).astype(np.float32)
     share = np.float32(1 / len(x)) if counts is None else (counts / counts.sum())[:, None].astype(np.float32)
     # One over the gradient's Lipschitz constant: the largest step that always descends.

@@ -1,8 +1,11 @@
-"""BERT (Devlin et al., 2019) as an int8 ONNX graph, built from safetensors weights without torch.
+"""BERT (Devlin et al., 2019) as two int8 ONNX graphs, built from safetensors weights without torch.
 
-Inputs: `input_ids`, int64 [batch, length], and `mask`, int32 of the same shape, 1 for tokens and 0 for
-padding. Output: `embedding`, float32 [batch, hidden], the mean of the last layer over real tokens, scaled
-to length 1 (Sentence-BERT, Reimers & Gurevych, 2019).
+The early graph takes `input_ids`, int64 [batch, length], and `mask`, int32 of the same shape, 1 for tokens
+and 0 for padding, through the first EARLY layers to `hidden`, float32 [batch, length, hidden]; the late one
+takes that and the mask through all others. Both give a `view`, float32 [batch, hidden]: the mean of their
+last layer over real tokens, scaled to length 1 (Sentence-BERT, Reimers & Gurevych, 2019). The early view is
+of words and what stands beside them, the late one of what the text means; together they tell more than
+either, and of many texts the early one tells enough.
 
 Weights are int8 with one scale a column (the embedding table: a row); activations are quantised as they
 come. The graph is made of ONNX Runtime's fused kernels from the start, for its optimiser would choose worse
@@ -11,7 +14,7 @@ ones: SkipLayerNormalization takes ten times as long as Add and LayerNormalizati
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +26,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 _WORDS_ALONE = 2**20
 """Bytes: no other weight of a BERT this small has as many."""
+EARLY = 2
+"""Layers before the early view."""
 OPSET = 20  # the first with Gelu
 FUSED = "com.microsoft"
 Array = npt.NDArray[np.float32]
@@ -77,36 +82,52 @@ class _Graph:
         return names
 
 
-def build(weights: Mapping[str, Array], shape: Shape) -> onnx.ModelProto:
-    graph = _Graph(weights, shape)
-    hidden = _embeddings(graph)
-    for layer in range(shape.layers):
-        hidden = _layer(graph, f"encoder.layer.{layer}.", hidden)
-    graph.nodes.append(
-        helper.make_node("LpNormalization", [_sum_over_tokens(graph, hidden)], ["embedding"], axis=1, p=2)
-    )
+def build(weights: Mapping[str, Array], shape: Shape) -> tuple[onnx.ModelProto, onnx.ModelProto]:
+    """The early graph and the late one."""
     tokens: list[str | int] = ["batch", "length"]
-    made = helper.make_graph(
-        graph.nodes,
-        "bert",
-        [
-            helper.make_tensor_value_info("input_ids", TensorProto.INT64, tokens),
-            helper.make_tensor_value_info("mask", TensorProto.INT32, tokens),
-        ],
-        [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["batch", shape.hidden])],
-        graph.constants,
-    )
+    mask = helper.make_tensor_value_info("mask", TensorProto.INT32, tokens)
+    hidden = helper.make_tensor_value_info("hidden", TensorProto.FLOAT, [*tokens, shape.hidden])
+    view = helper.make_tensor_value_info("view", TensorProto.FLOAT, ["batch", shape.hidden])
+    early, late = _Graph(weights, shape), _Graph(weights, shape)
+    read = _layers(early, _embeddings(early), range(EARLY))
+    early.nodes.append(helper.make_node("Identity", [read], ["hidden"]))
+    _view(early, read)
+    _view(late, _layers(late, "hidden", range(EARLY, shape.layers)))
+    ids = helper.make_tensor_value_info("input_ids", TensorProto.INT64, tokens)
+    return _model(early, [ids, mask], [hidden, view]), _model(late, [hidden, mask], [view])
+
+
+def _layers(graph: _Graph, hidden: str, numbers: range) -> str:
+    for number in numbers:
+        hidden = _layer(graph, f"encoder.layer.{number}.", hidden)
+    return hidden
+
+
+def _view(graph: _Graph, hidden: str) -> None:
+    summed = _sum_over_tokens(graph, hidden)
+    graph.nodes.append(helper.make_node("LpNormalization", [summed], ["view"], axis=1, p=2))
+
+
+def _model(
+    graph: _Graph, inputs: Sequence[onnx.ValueInfoProto], outputs: Sequence[onnx.ValueInfoProto]
+) -> onnx.ModelProto:
+    made = helper.make_graph(graph.nodes, "bert", inputs, outputs, graph.constants)
     opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(FUSED, 1)]
     model = helper.make_model(made, opset_imports=opsets, ir_version=9)
     onnx.checker.check_model(model)
     return model
 
 
-def save(model: onnx.ModelProto, file: Path) -> None:
-    """The graph, and beside it the table of words, of which a process then only loads what it reads."""
+def save(models: tuple[onnx.ModelProto, onnx.ModelProto], early: Path, late: Path) -> None:
+    """Beside the early graph lies the table of words, of which a process then only loads what it reads."""
     onnx.save(
-        model, file, save_as_external_data=True, location=f"{file.stem}.words", size_threshold=_WORDS_ALONE
+        models[0],
+        early,
+        save_as_external_data=True,
+        location=f"{early.stem}.words",
+        size_threshold=_WORDS_ALONE,
     )
+    onnx.save(models[1], late)
 
 
 def _embeddings(graph: _Graph) -> str:

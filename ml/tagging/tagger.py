@@ -19,7 +19,7 @@ from ml.tagging import artifact, calibration
 from ml.tagging import head as heads
 from ml.tagging.categories import CATEGORIES, OUT_OF_SCOPE, Category
 from ml.tagging.clean import MAX_CHARACTERS, clean, has_words
-from ml.tagging.encoder import MAX_TOKENS, NAME, WEIGHTS_SHA256, Encoder
+from ml.tagging.encoder import MAX_TOKENS, NAME, VERSION, VIEWS, Encoder
 from ml.tagging.head import Head
 from ml.tagging.language import Languages
 from ml.tagging.words import words
@@ -64,7 +64,7 @@ class Tagger:
         detector: Languages,
         languages: tuple[str, ...] = LANGUAGES,
         *,
-        encoder_version: str = WEIGHTS_SHA256[:12],
+        encoder_version: str = VERSION,
     ) -> None:
         self._encoder = encoder
         self.encoder_version = encoder_version
@@ -92,14 +92,14 @@ class Tagger:
         `cache` holds what is made of installed packages.
         """
         manifest, encoder, head = artifact.load(folder, cache, threads)
-        tuned = manifest.files.get(artifact.ENCODER, WEIGHTS_SHA256)
+        tuned = manifest.files.get(artifact.ENCODER)
         return cls(
             encoder,
             head,
             manifest.version,
             Languages.load(cache),
             manifest.languages,
-            encoder_version=tuned[:12],
+            encoder_version=tuned[:12] if tuned else VERSION,
         )
 
     def tag(self, texts: Sequence[str]) -> list[Tagging]:
@@ -112,7 +112,7 @@ class Tagger:
         )
 
     def embed(self, text: str) -> list[float]:
-        """The text as a vector of length 1; texts that say something alike have a high inner product."""
+        """The text as the encoder sees it: both views, of length 1 each, the late one last."""
         return [float(number) for number in self._encoder.encode([clean(text)])[0]]
 
     def words_for(self, text: str, category: str) -> tuple[str, ...]:
@@ -127,9 +127,10 @@ class Tagger:
 
     def _tag(self, texts: Sequence[str]) -> Iterator[Tagging]:
         cleaned = [clean(text) for text in texts]
-        logits = self._head.logits(self._encoder.encode(cleaned))
+        vectors, told = self._encoder.encode_until(cleaned, self._head.enough if self._head.early else None)
+        logits = self._head.logits(vectors, told)
         shares = self._head.probabilities(logits).tolist()
-        outside = self._head.outside(logits).tolist()
+        outside = self._head.outside(logits, told).tolist()
         spoken = self._detector.spoken(cleaned)
         for text, language, row, stranger in zip(cleaned, spoken, shares, outside, strict=True):
             scores = dict(zip(self._head.categories, row, strict=True))
@@ -210,7 +211,7 @@ def _train_seed(encoder: Encoder, folder: Path, seed: str) -> None:
     embeddings = encoder.encode([clean(text) for text in texts])
     # A second thread does not speed up matrices this small; on a busy machine, waiting for it costs 20 s.
     with threadpool_limits(limits=1, user_api="blas"):
-        head = heads.train(embeddings, labels, precision=PRECISION)
+        head = heads.train(embeddings, labels, precision=PRECISION, views=VIEWS)
     with tempfile.TemporaryDirectory(dir=folder.parent) as made:
         artifact.save_head(head, Path(made))
         facts = artifact.Facts(

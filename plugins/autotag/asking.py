@@ -55,4 +55,8 @@ def margin(decision: Decision) -> float:
 
 
 def _alike(first: Any, second: Any) -> bool:
-    return first is not None and second is not None and float(first @ second) >= _ALIKE
+    if first is None or second is None:
+        return False
+    from ml.tagging.encoder import meaning  # noqa: PLC0415  # workers only
+
+    return float(meaning(first) @ meaning(second)) >= _ALIKE

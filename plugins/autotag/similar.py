@@ -42,6 +42,8 @@ def find(ticket: Ticket, vector: Sequence[float], encoder: str, ctx: Context) ->
     """The most similar ones of the last tickets that the same encoder has read."""
     import numpy as np  # noqa: PLC0415  # workers only
 
+    from ml.tagging.encoder import meaning  # noqa: PLC0415
+
     records = [
         record
         for record in ctx.records.find(VECTOR, limit=LOOKED_AT)
@@ -51,7 +53,7 @@ def find(ticket: Ticket, vector: Sequence[float], encoder: str, ctx: Context) ->
         return []
     packed = b"".join(base64.b64decode(str(record.data["vector"])) for record in records)
     vectors = np.frombuffer(packed, np.float16).reshape(len(records), -1).astype(np.float32)
-    likeness = vectors @ np.asarray(vector, np.float32)
+    likeness = meaning(vectors) @ meaning(np.asarray(vector, np.float32))
     nearest = [at for at in np.argsort(-likeness)[:SHOWN] if likeness[at] >= ALIKE]
     return [
         Similar(

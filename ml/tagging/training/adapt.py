@@ -49,7 +49,8 @@ LARGEST = 60_000
 class Reviewed:
     """What people said, oldest first.
 
-    `vectors` [texts, 384] of length 1; `wanted` [texts] places in the head's categories, or NONE.
+    `vectors` [texts, dimensions] as the encoder gives them; `wanted` [texts] places in the head's
+    categories, or NONE.
     """
 
     vectors: Matrix
@@ -111,7 +112,8 @@ def _prior(manifest: Manifest, folder: Path) -> Head:
         return head
     tensors = load_file(folder / PRIOR)
     temperature = float(manifest.facts.settings["prior_temperature"])
-    return replace(head, weights=tensors["weights"], bias=tensors["bias"], temperature=temperature)
+    weights = manifest.fitting(tensors["weights"])
+    return replace(head, weights=weights, bias=tensors["bias"], temperature=temperature)
 
 
 def adapted(head: Head, reviewed: Reviewed, precision: float, seed: int = 0) -> Head:
@@ -130,7 +132,8 @@ def adapted(head: Head, reviewed: Reviewed, precision: float, seed: int = 0) -> 
     shares = rolled_up(fine, owner, len(head.categories))
     bands = calibration.bands(shares, reviewed.wanted, head.categories, precision)
     weights, bias = _fit(head, reviewed, strength)
-    return replace(head, weights=weights, bias=bias, temperature=temperature, bands=bands)
+    # What the early view tells alone has not learned from the reviews.
+    return replace(head, weights=weights, bias=bias, temperature=temperature, bands=bands, early=None)
 
 
 def _left_out(head: Head, reviewed: Reviewed, folds: Labels, strength: float) -> Matrix:
@@ -213,7 +216,7 @@ def _sealed(
     with tempfile.TemporaryDirectory(dir=out.parent) as scratch:
         made = Path(scratch) / "model"
         made.mkdir()
-        for file in (artifact.ENCODER, artifact.WORDS, artifact.TOKENIZER):
+        for file in (artifact.ENCODER, artifact.LATE, artifact.WORDS, artifact.TOKENIZER):
             if file in parent.files:
                 shutil.copy2(champion / file, made / file)
         artifact.save_head(head, made)

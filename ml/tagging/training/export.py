@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ml.tagging.artifact import ENCODER, TOKENIZER
+from ml.tagging.artifact import ENCODER, LATE, TOKENIZER
 from ml.tagging.encoder import PACKAGE, REQUIREMENT
 from ml.tagging.errors import ModelUnavailableError
 from ml.tagging.onnx_bert import Shape, build, save
@@ -35,5 +35,5 @@ def write(weights: Mapping[str, npt.NDArray[np.float32]], folder: Path) -> None:
         config["hidden_size"],
         config["layer_norm_eps"],
     )
-    save(build(weights, shape), folder / ENCODER)
+    save(build(weights, shape), folder / ENCODER, folder / LATE)
     shutil.copyfile(base() / "tokenizer.json", folder / TOKENIZER)

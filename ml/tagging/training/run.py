@@ -18,12 +18,13 @@ import numpy.typing as npt
 from ml.tagging import artifact, calibration, head, metrics
 from ml.tagging.artifact import Facts, Manifest, Mode
 from ml.tagging.clean import clean
-from ml.tagging.encoder import WEIGHTS_SHA256, Encoder
+from ml.tagging.encoder import VIEWS, WEIGHTS_SHA256, Encoder
 from ml.tagging.errors import DataError, ModelUnavailableError
 from ml.tagging.head import Head
-from ml.tagging.training import card, data, export, few, several
+from ml.tagging.training import card, data, export, few, several, views
 from ml.tagging.training.data import Example, Names, Parts
 from ml.tagging.training.recipe import Recipe
+from ml.tagging.training.views import Regression
 
 if TYPE_CHECKING:
     from ml.tagging.training.finetune import Tuned  # torch
@@ -58,22 +59,29 @@ class Plan:
 
 @dataclass(frozen=True)
 class _Learned:
-    """What training gives; `epochs`: after how many it was best; `tuned`: what a full fine-tune gave."""
+    """What training gives: regressions on the views.
+
+    `epochs`: after how many it was best; `tuned`: what a full fine-tune gave.
+    """
 
     encoder: Encoder
-    weights: Matrix
-    bias: Matrix
+    early: Regression
+    late: Regression
     epochs: int = 0
     tuned: Tuned | None = None
 
 
 @dataclass(frozen=True)
 class _Judged:
-    """A head, how good it is, and which category was taken for which: all on the validation texts."""
+    """A head, how good it is, and which category was taken for which: all on the validation texts.
+
+    `ratio`: how much the early view's regression counts.
+    """
 
     head: Head
     measured: dict[str, float]
     table: npt.NDArray[np.int64] | None = None
+    ratio: float = 1.0
 
 
 def parts(
@@ -161,8 +169,13 @@ def _fitted(given: Parts, names: Names, plan: Plan, made: Path, cache: Path, pro
         lambda what, share: progress(f"all texts: {what}", 0.5 + share / 2),
         learned.tuned,
     )
-    fitted = dataclasses.replace(found.head, weights=final.weights, bias=final.bias)
-    return dataclasses.replace(found, head=fitted)
+    weights, bias = views.together(final.early, final.late, found.ratio)
+    early = found.head.early and dataclasses.replace(
+        found.head.early, bias=final.early[1] * np.float32(found.ratio)
+    )
+    return dataclasses.replace(
+        found, head=dataclasses.replace(found.head, weights=weights, bias=bias, early=early)
+    )
 
 
 def _few_shot(given: Parts, names: Names, plan: Plan, cache: Path, progress: Progress) -> _Judged:
@@ -183,20 +196,24 @@ def _learned(
     earlier: Tuned | None = None,
 ) -> _Learned:
     """`earlier`: a fine-tune with which this one is averaged."""
-    tuned = None
     if plan.mode == "full":
-        learned = _tuned(given, names, plan, made, cache, progress, earlier)
-        if not names.several:
-            return learned
-        encoder, epochs, tuned = learned.encoder, learned.epochs, learned.tuned
+        encoder, late, tuned = _tuned(given, names, plan, made, cache, progress, earlier)
     else:
-        encoder, epochs = Encoder.load(cache), 0
+        encoder, late, tuned = Encoder.load(cache), None, None
         progress("encoding", 0.1)
-    vectors = encoder.encode([clean(example.text) for example in given.train])
+    vectors = _encoded(encoder, given.train)
     progress("fitting", 0.9)
+    epochs = tuned.epochs if tuned else 0
     if names.several:
-        return _Learned(encoder, *several.fit(vectors, names.flags(given.train)), epochs, tuned)
-    return _Learned(encoder, *head.fit(vectors, names.numbers(given.train), len(names.labels), L2))
+        weights, bias = several.fit(vectors, names.flags(given.train))
+        first, last = np.split(weights, VIEWS)
+        return _Learned(encoder, (first, np.zeros_like(bias)), (last, bias), epochs, tuned)
+
+    def fit(view: Matrix) -> Regression:
+        return head.fit(view, names.numbers(given.train), len(names.labels), L2)
+
+    seen, meant = np.split(vectors, VIEWS, axis=1)
+    return _Learned(encoder, fit(seen), late or fit(meant), epochs, tuned)
 
 
 def _tuned(
@@ -207,7 +224,7 @@ def _tuned(
     cache: Path,
     progress: Progress,
     earlier: Tuned | None,
-) -> _Learned:
+) -> tuple[Encoder, Regression, Tuned]:
     from ml.tagging.training import tuned  # noqa: PLC0415  # torch
 
     found = tuned.cached(given, names, plan.recipe, cache, lambda what, share: progress(what, 0.9 * share))
@@ -215,46 +232,39 @@ def _tuned(
         found = tuned.mean(earlier, found)
     export.write(found.encoder, made)
     scale = np.float32(plan.recipe.scale / head.SCALE)  # the head applies its own
-    encoder = Encoder(made / artifact.ENCODER, made / artifact.TOKENIZER)
+    encoder = Encoder(made / artifact.ENCODER, made / artifact.LATE, made / artifact.TOKENIZER)
     weights: Matrix = (found.weights * scale).astype(np.float32)
-    return _Learned(encoder, weights, found.bias, found.epochs, found)
+    return encoder, (weights, found.bias), found
 
 
 def _judged(learned: _Learned, given: Parts, names: Names, plan: Plan) -> _Judged:
-    """Temperature, bands and scope from validation texts, by the very int8 encoder that would serve."""
+    """Temperatures, bands and scope from validation texts, by the very int8 encoder that would serve."""
     if names.several:
-        made, found = several.judged(
-            learned.encoder, learned.weights, learned.bias, given, names, plan.precision
-        )
+        weights, bias = views.together(learned.early, learned.late, 1.0)
+        made, found = several.judged(learned.encoder, weights, bias, given, names, plan.precision)
         return _Judged(made, found)
-
-    def logits(examples: Sequence[Example]) -> Matrix:
-        vectors = learned.encoder.encode([clean(example.text) for example in examples])
-        found: Matrix = (vectors * head.SCALE @ learned.weights + learned.bias).astype(np.float32)
-        return found
-
-    owner = np.array(names.owner)
-    inside, wanted = logits(given.valid), names.numbers(given.valid)
-    outside = (
-        calibration.energy(logits(given.outside_valid)) if given.outside_valid else np.empty(0, np.float32)
-    )
-    temperature = calibration.temperature(inside, wanted, owner)
-    fine = calibration.softmax((inside / temperature).astype(np.float32))
-    shares = calibration.rolled_up(fine, owner, len(names.categories))
-    bands = calibration.bands(shares, owner[wanted], names.categories, plan.precision)
-    scope_at = calibration.scope(calibration.energy(inside), outside)
-    made = Head(
-        names.labels,
-        names.categories,
-        names.owner,
-        learned.weights,
-        learned.bias,
-        temperature,
-        bands,
-        scope_at,
+    inside, outside = (_encoded(learned.encoder, part) for part in (given.valid, given.outside_valid))
+    wanted, owner = names.numbers(given.valid), np.array(names.owner)
+    made, ratio = views.joined(learned.early, learned.late, inside, outside, wanted, names)
+    told, strange = made.enough(_seen(inside)), made.enough(_seen(outside))
+    shares = made.probabilities(made.logits(inside, told))
+    made = dataclasses.replace(
+        made,
+        bands=calibration.bands(shares, owner[wanted], names.categories, plan.precision),
+        scope_at=calibration.scope(made.energy(made.logits(inside)), made.energy(made.logits(outside))),
     )
     table = metrics.confusion(shares.argmax(axis=1), owner[wanted], len(names.categories))
-    return _Judged(made, measured(shares, owner[wanted], calibration.energy(inside), outside), table)
+    belonging = made.belonging(made.logits(inside), told), made.belonging(made.logits(outside), strange)
+    return _Judged(made, measured(shares, owner[wanted], *belonging), table, ratio)
+
+
+def _encoded(encoder: Encoder, examples: Sequence[Example]) -> Matrix:
+    return encoder.encode([clean(example.text) for example in examples])
+
+
+def _seen(vectors: Matrix) -> Matrix:
+    """Their early views."""
+    return np.split(vectors, VIEWS, axis=1)[0]
 
 
 def measured(
