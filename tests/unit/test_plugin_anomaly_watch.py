@@ -91,6 +91,22 @@ def test_history_is_read_on_the_first_start_and_an_anomaly_is_told_in_words(kit:
     assert len(kit.chat.messages) == 1
 
 
+def test_what_is_wrong_with_one_service_is_one_message_and_what_began_first_leads(tmp_path: Path) -> None:
+    names = ("latency", "errors")
+    config = {**CONFIG, "watch": [{"name": name, "query": name} for name in names]}
+    with Kit(AnomalyWatch, config=config, settings={"data_dir": tmp_path}) as kit:
+        usual = 0.4 + 0.02 * np.random.default_rng(1).normal(size=26 * 60)
+        for name, wrong in (("latency", 2), ("errors", 6)):
+            for ago, value in enumerate(np.where(np.arange(len(usual)) < wrong, 4.2, usual)):
+                kit.metrics.set(name, float(value), LABELS, at=kit.clock() - timedelta(minutes=ago))
+        kit.tick("collect")
+        kit.event("alertmanager.group", about())
+        [sent] = kit.chat.messages
+        text = text_of(sent.message)
+        assert 0 <= text.index("errors (") < text.index("latency (")
+        assert "What began first leads" in text
+
+
 def test_alerts_about_other_things_are_left_alone(kit: Kit) -> None:
     anomalous(kit)
     kit.event("alertmanager.group", group(alert()))
