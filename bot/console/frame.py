@@ -18,7 +18,7 @@ from bot.console.slack_identity import SlackIdentity
 from bot.console.words import with_code
 from bot.core.errors import Refused
 from bot.core.kernel import Kernel
-from bot.webhooks.limits import Rate
+from bot.webhooks.limits import DoorLimits
 
 VIEW = "console.view"
 _TEMPLATES = Jinja2Templates(Path(__file__).parent / "templates")
@@ -39,12 +39,12 @@ class Console:
     """What every address needs: who asks, and how a page is shown.
 
     Args:
-        persons: counts what each does, here and in Slack.
+        limits: those of the doors: what one person does is counted here and in Slack.
     """
 
-    def __init__(self, kernel: Kernel, persons: Rate) -> None:
+    def __init__(self, kernel: Kernel, limits: DoorLimits) -> None:
         key = kernel.settings.secret_key
-        self._persons = persons
+        self._limits = limits
         self.kernel = kernel
         self.links = Links(kernel.db, kernel.clock)
         self.sessions = Sessions(key.get_secret_value().encode(), kernel.db, kernel.clock) if key else None
@@ -70,6 +70,12 @@ class Console:
     def require(self, session: Session, permission: str, what: str) -> None:
         if not session.by_link:
             self.kernel.permissions.require(session.user, permission, what)
+
+    def knock(self, request: Request) -> None:
+        """Somebody tries to sign in: a stranger's tries must not keep us busy with asking Slack."""
+        if wait := self._limits.failures.wait("sign-in", request.client.host if request.client else ""):
+            told = f"Too many tries to sign in. Please wait {wait} s."
+            raise HTTPException(429, told, {"Retry-After": str(wait)})
 
     def begin(self, request: Request, user: str, *, by_link: bool) -> Response:
         """Signed in: on to the overview."""
@@ -118,7 +124,7 @@ class Console:
     def acts(self, request: Request, token: str) -> Session:
         """The same, for what changes something: as much of it as one person may do in Slack."""
         session = self.sent_by(request, token)
-        if wait := self._persons.wait(session.user):
+        if wait := self._limits.person.wait(session.user):
             told = (
                 f"That was more than Signalbox takes from one person: nothing was done. Please wait {wait} s."
             )

@@ -19,7 +19,7 @@ from bot.console.slack_identity import DONE, STATE_COOKIE, STATE_SECONDS, SlackI
 from bot.core.errors import Refused
 from bot.core.inbox import RunStatus
 from bot.core.kernel import Kernel
-from bot.webhooks.limits import Rate
+from bot.webhooks.limits import DoorLimits
 
 STATIC = Path(__file__).parent / "static"
 REPLAY = "inbox.replay"
@@ -27,9 +27,9 @@ USED = "This link was used already or is older than ten minutes."
 _DAY = timedelta(days=1)
 
 
-def console_router(kernel: Kernel, persons: Rate) -> APIRouter:
+def console_router(kernel: Kernel, limits: DoorLimits) -> APIRouter:
     router = APIRouter(include_in_schema=False)
-    console = Console(kernel, persons)
+    console = Console(kernel, limits)
     _add_door(router, console)
     _add_inbox(router, console)
     add_plugins(router, console)
@@ -40,6 +40,8 @@ def console_router(kernel: Kernel, persons: Rate) -> APIRouter:
 def _add_door(router: APIRouter, console: Console) -> None:
     @router.get("/sign-in")
     def sign_in(request: Request, code: str = "") -> Response:
+        if code:
+            console.knock(request)
         user = console.links.use(code) if code else None
         if user is None:
             raise console.sign_in_needed(USED if code else "")
@@ -56,6 +58,7 @@ def _add_door(router: APIRouter, console: Console) -> None:
     @router.get(DONE)
     def slack_answered(request: Request, state: str = "", code: str = "", error: str = "") -> Response:
         slack = _configured(console)
+        console.knock(request)
         try:
             if error or not code:
                 raise Refused("Slack was not allowed to say who you are.")

@@ -14,7 +14,7 @@ from bot.console.sign_in import LINK_LIFETIME, Links
 from bot.core.errors import Permanent, Refused
 from bot.core.kernel import Kernel
 from bot.slack.install import DONE, START, Installer, lacking
-from bot.webhooks.limits import Rate
+from bot.webhooks.limits import DoorLimits
 
 INSTALL = "slack.install"
 COOKIE = "signalbox_slack_install"
@@ -24,9 +24,9 @@ _BY_LINK = "install-link"
 USED = "This link was used already or is older than ten minutes."
 
 
-def install_router(kernel: Kernel, persons: Rate) -> APIRouter:
+def install_router(kernel: Kernel, limits: DoorLimits) -> APIRouter:
     router = APIRouter(include_in_schema=False)
-    console, states = Console(kernel, persons), Links(kernel.db, kernel.clock, _STATES)
+    console, states = Console(kernel, limits), Links(kernel.db, kernel.clock, _STATES)
     _add_start(router, console, states)
     _add_end(router, console, states)
     return router

@@ -285,7 +285,9 @@ class LimitSettings(_Section):
         "600/minute", description="Commands, clicks and forms of one person, in Slack and the console."
     )
     token: str = Field("60000/minute", description="API requests with one token, by all web processes.")
-    failures: str = Field("60/minute", description="Requests of one address that are not authentic.")
+    failures: str = Field(
+        "60/minute", description="Requests of one address that are not authentic, and its tries to sign in."
+    )
     backlog: int = Field(
         200_000,
         ge=0,

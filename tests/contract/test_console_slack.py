@@ -182,6 +182,16 @@ def test_a_code_is_good_for_one_sign_in(site: Web) -> None:
     assert "invalid_code" in site.http.get(back).text
 
 
+def test_slack_is_not_asked_as_often_as_a_stranger_likes(tmp_path: Path, sandbox: Sandbox) -> None:
+    with web(f"sqlite:///{tmp_path / 'c.db'}", **settings(sandbox), limits={"failures": "2/minute"}) as site:
+        state = parse_qs(urlsplit(asked(site)).query)["state"][0]
+        answers = [
+            site.http.get("/sign-in/slack/done", params={"state": state, "code": f"guess-{n}"})
+            for n in range(3)
+        ]
+    assert [answer.status_code for answer in answers] == [401, 401, 429]
+
+
 def test_whoever_cancels_is_not_signed_in(site: Web) -> None:
     answer = site.http.get(agreed(site, ""))
     assert answer.status_code == 401

@@ -193,6 +193,14 @@ def test_forms_are_counted_as_what_is_typed_in_slack_is_but_signing_out_always_w
         assert site.http.post("/sign-out", data={"token": token}).status_code == 401
 
 
+def test_tries_to_sign_in_are_slowed_down_by_address(tmp_path: Path) -> None:
+    with web(f"sqlite:///{tmp_path / 'c.db'}", limits={"failures": "3/minute"}) as site:
+        answers = [site.http.get("/sign-in", params={"code": "guessed"}) for _ in range(4)]
+        assert [answer.status_code for answer in answers] == [401, 401, 401, 429]
+        assert "Too many tries" in answers[-1].text
+        assert site.http.get("/").status_code == 401, "the page that tells how is shown"
+
+
 @pytest.mark.parametrize("token", ["", "guessed", "schlüssel"])
 def test_a_form_of_another_site_changes_nothing(site: Web, token: str) -> None:
     run_id = dead_letter(site)
