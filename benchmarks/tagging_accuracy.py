@@ -60,17 +60,17 @@ class Result:
 
 
 def run(progress: Progress, *, quick: bool = False) -> Section:
-    clinc, bank77 = _clinc(quick=quick), banking(quick=quick)
+    domains, bank77 = clinc(quick=quick), banking(quick=quick)
     jobs: list[Job] = [
-        (clinc, "TF-IDF + logistic regression", None),
-        (clinc, "frozen encoder + head", Plan("clinc", "head")),
-        (clinc, "full fine-tune", Plan("clinc", "full", recipe=Recipe(epochs=1) if quick else Recipe())),
+        (domains, "TF-IDF + logistic regression", None),
+        (domains, "frozen encoder + head", Plan("clinc", "head")),
+        (domains, "full fine-tune", Plan("clinc", "full", recipe=Recipe(epochs=1) if quick else Recipe())),
         (bank77, "TF-IDF + logistic regression", None),
         (bank77, "frozen encoder + head", Plan("banking", "head")),
         (bank77, "full fine-tune", Plan("banking", "full", recipe=Recipe(epochs=1) if quick else Recipe())),
     ]
     found = measured(jobs, progress)
-    tuned, bank = found[clinc.name, "full fine-tune"], found[bank77.name, "full fine-tune"]
+    tuned, bank = found[domains.name, "full fine-tune"], found[bank77.name, "full fine-tune"]
     return Section(
         "tagging_accuracy",
         "Tagging: accuracy on public text sets",
@@ -114,7 +114,7 @@ def aim(what: str, measured: float, wanted: float) -> Aim:
     return Aim(what, f"≥ {wanted}", f"{measured:.4f}", measured >= wanted)
 
 
-def _clinc(*, quick: bool) -> Task:
+def clinc(*, quick: bool) -> Task:
     def part(name: str) -> list[Example]:
         rows = data.read(SETS / "clinc150" / f"{name}.jsonl.gz")
         return data.few(rows, 10, 0) if quick else rows

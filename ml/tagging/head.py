@@ -27,6 +27,7 @@ Learn = Callable[[Matrix, Labels], tuple[Matrix, Matrix]]
 FOLDS = 5
 STEPS = 600
 L2 = 1e-3
+_FAR = np.float32(1000)
 SCALE = 12.0
 """Views have length 1; scaled up, the regression needs no huge weights."""
 
@@ -35,7 +36,7 @@ SCALE = 12.0
 class Early:
     """What the early view tells alone: the head's weights for it, with this `bias` [labels] and temperature.
 
-    Texts whose best category is as likely as `enough_at` then are told.
+    Texts with that energy or a higher one are told.
     """
 
     bias: Matrix
@@ -75,7 +76,7 @@ class Head:
         """Which texts are told by their early views [texts, dimensions / 2] alone."""
         if self.early is None:
             return np.zeros(len(early), np.bool_)
-        sure: Flags = self.probabilities(self.early_logits(early)).max(axis=1) >= self.early.enough_at
+        sure: Flags = self.energy(self.early_logits(early)) >= self.early.enough_at
         return sure
 
     def early_logits(self, views: Matrix) -> Matrix:
@@ -99,9 +100,9 @@ class Head:
         return below
 
     def belonging(self, logits: Matrix, told: Flags | None = None) -> Matrix:
-        """The energy; endless of texts that are told by their early view, for they are surely inside."""
-        found = self.energy(logits)
-        return found if told is None else np.where(told, np.float32(np.inf), found)
+        """The energy; far above it what is told by its early view, and so is surely inside."""
+        found: Matrix = self.energy(logits) + (0 if told is None else _FAR * told.astype(np.float32))
+        return found
 
     def energy(self, logits: Matrix) -> Matrix:
         """High for texts like those trained on; shape [texts]."""

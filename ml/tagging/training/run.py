@@ -201,16 +201,20 @@ def _learned(
     else:
         encoder, late, tuned = Encoder.load(cache), None, None
         progress("encoding", 0.1)
-    vectors = _encoded(encoder, given.train)
+    vectors = _encoded(encoder, [*given.train, *given.outside])
     progress("fitting", 0.9)
     epochs = tuned.epochs if tuned else 0
     if names.several:
-        weights, bias = several.fit(vectors, names.flags(given.train))
+        weights, bias = several.fit(vectors[: len(given.train)], names.flags(given.train))
         first, last = np.split(weights, VIEWS)
         return _Learned(encoder, (first, np.zeros_like(bias)), (last, bias), epochs, tuned)
 
+    # A text of no class ought to be anything as likely as anything else.
+    share = np.full((len(given.outside), len(names.labels)), 1 / len(names.labels), np.float32)
+    wanted = np.vstack([np.eye(len(names.labels), dtype=np.float32)[names.numbers(given.train)], share])
+
     def fit(view: Matrix) -> Regression:
-        return head.fit(view, names.numbers(given.train), len(names.labels), L2)
+        return head.fit_shares(view, wanted, L2)
 
     seen, meant = np.split(vectors, VIEWS, axis=1)
     return _Learned(encoder, fit(seen), late or fit(meant), epochs, tuned)
@@ -246,7 +250,7 @@ def _judged(learned: _Learned, given: Parts, names: Names, plan: Plan) -> _Judge
     inside, outside = (_encoded(learned.encoder, part) for part in (given.valid, given.outside_valid))
     wanted, owner = names.numbers(given.valid), np.array(names.owner)
     made, ratio = views.joined(learned.early, learned.late, inside, outside, wanted, names)
-    told, strange = made.enough(_seen(inside)), made.enough(_seen(outside))
+    told, strange = made.enough(views.seen(inside)), made.enough(views.seen(outside))
     shares = made.probabilities(made.logits(inside, told))
     made = dataclasses.replace(
         made,
@@ -260,11 +264,6 @@ def _judged(learned: _Learned, given: Parts, names: Names, plan: Plan) -> _Judge
 
 def _encoded(encoder: Encoder, examples: Sequence[Example]) -> Matrix:
     return encoder.encode([clean(example.text) for example in examples])
-
-
-def _seen(vectors: Matrix) -> Matrix:
-    """Their early views."""
-    return np.split(vectors, VIEWS, axis=1)[0]
 
 
 def measured(

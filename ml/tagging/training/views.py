@@ -14,13 +14,15 @@ from ml.tagging.training.data import Names
 
 Matrix = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.bool_]
 Regression = tuple[Matrix, Matrix]
 """Weights [dimensions, labels] and bias [labels]."""
+NEVER = float("inf")
 DIFFER = 0.005
 """Share of the texts told by the early view that both views together may tell otherwise."""
-STRANGE = 0.01
-"""Share of the known texts outside all categories that the early view may take for one inside."""
+STRANGE = 0.02
+"""Share of the known texts outside all categories that the early view may take for ones inside."""
+TOLD = 0.5
+"""The largest share of texts that the early view tells where no text outside is known."""
 
 
 def together(early: Regression, late: Regression, ratio: float) -> Regression:
@@ -38,14 +40,14 @@ def joined(
     with their labels `wanted`, `outside` those of no category.
     """
     owner = np.array(names.owner)
-    seen, meant = (
+    first, last = (
         (view * head.SCALE @ weights + bias).astype(np.float32)
         for view, (weights, bias) in zip(np.split(inside, VIEWS, axis=1), (early, late), strict=True)
     )
-    own = calibration.temperature(meant, wanted, owner)
-    ratio = own / calibration.temperature(seen, wanted, owner)
-    temperature = calibration.temperature((seen * np.float32(ratio) + meant), wanted, owner)
-    alone = Early(early[1] * np.float32(ratio), own, calibration.NEVER)
+    own = calibration.temperature(last, wanted, owner)
+    ratio = own / calibration.temperature(first, wanted, owner)
+    temperature = calibration.temperature(first * np.float32(ratio) + last, wanted, owner)
+    alone = Early(early[1] * np.float32(ratio), own, NEVER)
     made = Head(
         names.labels,
         names.categories,
@@ -56,26 +58,28 @@ def joined(
         early=alone,
     )
     enough_at = _enough_at(made, inside, outside)
-    told = dataclasses.replace(alone, enough_at=enough_at) if enough_at < calibration.NEVER else None
+    told = dataclasses.replace(alone, enough_at=enough_at) if enough_at < NEVER else None
     return dataclasses.replace(made, early=told), ratio
 
 
 def _enough_at(made: Head, inside: Matrix, outside: Matrix) -> float:
-    """The lowest confidence of the early view from which on it differs seldom enough from both together."""
-    shares = made.probabilities(made.early_logits(np.split(inside, VIEWS, axis=1)[0]))
-    whole = made.logits(inside).astype(np.float32)
-    confidence, differs = (
-        shares.max(axis=1),
-        shares.argmax(axis=1) != made.probabilities(whole).argmax(axis=1),
-    )
-    order = np.argsort(-confidence, kind="stable")
+    """The lowest energy of the early view from which on it differs seldom enough from both together."""
+    alone, whole = made.early_logits(seen(inside)), made.logits(inside)
+    energies = made.energy(alone)
+    differs = made.probabilities(alone).argmax(axis=1) != made.probabilities(whole).argmax(axis=1)
+    order = np.argsort(-energies, kind="stable")
     # Laplace's rule of succession: a few texts that agree do not show that the next one will.
     expected = (np.cumsum(differs[order]) + 1) / (np.arange(len(order)) + 3)
     seldom = np.flatnonzero(expected <= DIFFER)
     if not len(seldom):
-        return calibration.NEVER
-    lowest = float(confidence[order][seldom[-1]])
-    if not len(outside):
-        return lowest
-    strange = made.probabilities(made.early_logits(np.split(outside, VIEWS, axis=1)[0])).max(axis=1)
-    return max(lowest, float(np.quantile(strange, 1 - STRANGE, method="higher")))
+        return NEVER
+    judged, share = (
+        (made.energy(made.early_logits(seen(outside))), STRANGE) if len(outside) else (energies, TOLD)
+    )
+    surely = float(np.quantile(judged, 1 - share, method="higher"))
+    return max(surely, float(energies[order][seldom[-1]]))
+
+
+def seen(vectors: Matrix) -> Matrix:
+    """The early views."""
+    return np.split(vectors, VIEWS, axis=1)[0]
