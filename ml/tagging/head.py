@@ -1,11 +1,9 @@
 """The head: multinomial logistic regression on embeddings, with a calibrated temperature and bands.
 
-It knows fine labels; what a person sees are categories (queues), to which the labels are rolled up. Where
-embeddings have an early and a late view (`ml.tagging.encoder`), each view has a regression of its own and
-their logits are added: a product of experts (Hinton, 2002), which is right more often than one regression on
-both. What the early view tells surely enough needs no late one. Trained by gradient descent with Nesterov's
-momentum (Nesterov, 1983): the problem is convex and small, so this takes seconds and gives the same result
-everywhere.
+It knows fine labels; what a person sees are categories (queues), to which the labels are rolled up. What the
+early view of a text tells surely enough needs no late one (`ml.tagging.encoder`). Trained by gradient descent
+with Nesterov's momentum (Nesterov, 1983): the problem is convex and small, so this takes seconds and gives
+the same result everywhere.
 """
 
 from __future__ import annotations
@@ -118,13 +116,11 @@ def train(
     homes: Mapping[str, str] | None = None,
     learn: Learn | None = None,
     limited: bool = False,
-    views: int = 1,
 ) -> Head:
     """Fit on few examples, each of which is also used, out of fold, to calibrate and choose the bands.
 
     `precision` is the wanted share of right tags among those applied without asking; `homes` the category
-    of each label, where labels are finer than categories; `learn` is `fit`, where nothing else is known, of
-    so many `views`.
+    of each label, where labels are finer than categories; `learn` is `fit`, where nothing else is known.
     `limited`: the head tells what is out of its scope, by what few of the examples look like, out of fold.
     """
     names = tuple(sorted(set(labels)))
@@ -132,7 +128,7 @@ def train(
     categories = tuple(sorted(set(owned)))
     owner = np.array([categories.index(home) for home in owned])
     numbers = np.array([names.index(label) for label in labels], np.int64)
-    chosen = learn or (lambda vectors, wanted: fit(vectors, wanted, len(names), views=views))
+    chosen = learn or (lambda vectors, wanted: fit(vectors, wanted, len(names)))
     logits = _out_of_fold(embeddings, numbers, len(names), seed, chosen)
     temperature = calibration.temperature(logits, numbers, owner)
     shares = rolled_up(softmax((logits / temperature).astype(np.float32)), owner, len(categories))
@@ -143,29 +139,14 @@ def train(
     return Head(names, categories, tuple(owner.tolist()), weights, bias, temperature, bands, scope_at)
 
 
-def fit(
-    embeddings: Matrix, labels: Labels, classes: int, l2: float = L2, views: int = 1
-) -> tuple[Matrix, Matrix]:
-    """Weights and bias of each of the views, side by side in `embeddings`, and their biases' sum."""
-    return fit_shares(embeddings, np.eye(classes, dtype=np.float32)[labels], l2, views=views)
+def fit(embeddings: Matrix, labels: Labels, classes: int, l2: float = L2) -> tuple[Matrix, Matrix]:
+    return fit_shares(embeddings, np.eye(classes, dtype=np.float32)[labels], l2)
 
 
 def fit_shares(
-    embeddings: Matrix,
-    wanted: Matrix,
-    l2: float,
-    steps: int = STEPS,
-    counts: Matrix | None = None,
-    views: int = 1,
+    embeddings: Matrix, wanted: Matrix, l2: float, steps: int = STEPS, counts: Matrix | None = None
 ) -> tuple[Matrix, Matrix]:
     """As `fit`, where texts belong to classes by shares (rows of `wanted`) and count more or less."""
-    parts = [_fit(view, wanted, l2, steps, counts) for view in np.split(embeddings, views, axis=1)]
-    return np.vstack([weights for weights, _ in parts]), np.sum([bias for _, bias in parts], axis=0)
-
-
-def _fit(
-    embeddings: Matrix, wanted: Matrix, l2: float, steps: int, counts: Matrix | None
-) -> tuple[Matrix, Matrix]:
     x = np.hstack([embeddings * SCALE, np.ones((len(embeddings), 1), np.float32)]).astype(np.float32)
     share = np.float32(1 / len(x)) if counts is None else (counts / counts.sum())[:, None].astype(np.float32)
     # One over the gradient's Lipschitz constant: the largest step that always descends.

@@ -19,7 +19,7 @@ from ml.tagging import artifact, calibration
 from ml.tagging import head as heads
 from ml.tagging.categories import CATEGORIES, OUT_OF_SCOPE, Category
 from ml.tagging.clean import MAX_CHARACTERS, clean, has_words
-from ml.tagging.encoder import MAX_TOKENS, NAME, VERSION, VIEWS, Encoder
+from ml.tagging.encoder import MAX_TOKENS, NAME, VERSION, Encoder
 from ml.tagging.head import Head
 from ml.tagging.language import Languages
 from ml.tagging.words import words
@@ -211,7 +211,7 @@ def _train_seed(encoder: Encoder, folder: Path, seed: str) -> None:
     embeddings = encoder.encode([clean(text) for text in texts])
     # A second thread does not speed up matrices this small; on a busy machine, waiting for it costs 20 s.
     with threadpool_limits(limits=1, user_api="blas"):
-        head = heads.train(embeddings, labels, precision=PRECISION, views=VIEWS)
+        head = heads.train(embeddings, labels, precision=PRECISION)
     with tempfile.TemporaryDirectory(dir=folder.parent) as made:
         artifact.save_head(head, Path(made))
         facts = artifact.Facts(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from ml.tagging.artifact import Facts
 from ml.tagging.cached import sha256
 from ml.tagging.calibration import Bands
 from ml.tagging.encoder import HIDDEN, WEIGHTS_SHA256
-from ml.tagging.head import Head
+from ml.tagging.head import Early, Head
 from ml.tagging.tagger import CHAMPION
 
 pytestmark = pytest.mark.integration
@@ -103,6 +104,26 @@ def test_a_trained_model_rolls_up_its_labels(folder: Path, cache: Path) -> None:
     assert set(tagging.scores) == {"refunds", "other"}
     assert tagger.version.startswith("t/head/")
     assert [category.title for category in tagger.categories] == ["Refunds", "Other"]
+
+
+def test_what_the_early_view_tells_is_told_without_the_late_one(
+    folder: Path, cache: Path, tmp_path: Path
+) -> None:
+    """The views disagree, so that the answer says which of them was asked."""
+    plain = artifact.read(folder).head(folder)
+    early = Early(np.array([0.0, 0.0, 9.0], np.float32), 1.0, enough_at=-100.0)
+    for name, enough_at in (("always", -100.0), ("never", 100.0)):
+        made = tmp_path / name
+        made.mkdir()
+        head = replace(plain, early=replace(early, enough_at=enough_at))
+        artifact.save_head(head, made)
+        artifact.seal(made, head, Facts(name="t", mode="head", precision=0.9, data_sha256="0", examples=3))
+    texts = ["where is my parcel today", "my card was charged twice"]
+    said = {
+        name: [tagging.category for tagging in Tagger.open(tmp_path / name, cache).tag(texts)]
+        for name in ("always", "never")
+    }
+    assert said == {"always": ["other", "other"], "never": ["refunds", "refunds"]}
 
 
 def test_the_champion_serves_where_there_is_one(folder: Path, cache: Path, tmp_path: Path) -> None:

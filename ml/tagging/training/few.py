@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 from ml.tagging import head
 from ml.tagging.calibration import softmax
 from ml.tagging.clean import clean, has_words
-from ml.tagging.encoder import VIEWS, Encoder
+from ml.tagging.encoder import Encoder
 from ml.tagging.head import Head, Learn
 from ml.tagging.training.data import Names, Parts
 
@@ -77,14 +77,14 @@ def learner(encoder: Encoder, labels: Sequence[str], unlabelled: Sequence[str]) 
     def learn(vectors: Matrix, numbers: Labels) -> tuple[Matrix, Matrix]:
         known = np.vstack([vectors, hints]).astype(np.float32)
         wanted = np.eye(len(labels), dtype=np.float32)[np.concatenate([numbers, np.array(named, np.int64)])]
-        return fit(known, wanted, others, VIEWS)
+        return fit(known, wanted, others)
 
     return learn
 
 
-def fit(known: Matrix, wanted: Matrix, others: Matrix, views: int = 1) -> tuple[Matrix, Matrix]:
+def fit(known: Matrix, wanted: Matrix, others: Matrix) -> tuple[Matrix, Matrix]:
     """`wanted` [known texts, classes] says what the known texts are; `others` are embeddings alone."""
-    weights, bias = head.fit_shares(known, wanted, head.L2, views=views)
+    weights, bias = head.fit_shares(known, wanted, head.L2)
     if not len(others):
         return weights, bias
     vectors = np.vstack([known, others]).astype(np.float32)
@@ -97,7 +97,7 @@ def fit(known: Matrix, wanted: Matrix, others: Matrix, views: int = 1) -> tuple[
         believed = softmax(logits.astype(np.float32))
         settled = around.spread(np.vstack([wanted, believed]))[len(known) :] ** SHARPNESS
         settled /= settled.sum(axis=1, keepdims=True)
-        weights, bias = head.fit_shares(vectors, np.vstack([wanted, settled]), L2, STEPS, counts, views)
+        weights, bias = head.fit_shares(vectors, np.vstack([wanted, settled]), L2, STEPS, counts)
         sharpness = np.float32(1)
     return weights, bias
 
