@@ -8,6 +8,7 @@ hold a connection.
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any, ClassVar
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -20,6 +21,9 @@ MOST_BODIES = 256 * 1024 * 1024
 """Bytes of all bodies that were not answered yet, of a process."""
 REQUEST_SECONDS = 60.0
 """In which a request arrives whole, more of an answer is read; after which one connects for nothing."""
+# What is no HTTP is answered with 400; with a line for each, strangers would fill the log. Our own errors stay.
+_LOG = logging.getLogger("uvicorn.error.requests")
+_LOG.setLevel(logging.ERROR)
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
@@ -35,6 +39,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.logger = _LOG
         self._beside = 0
         self._body = 0
         self.held = 0

@@ -173,6 +173,17 @@ def _asks(port: int, kept: str) -> socket.socket:
     return narrow
 
 
+async def test_what_is_no_http_is_answered_and_does_not_fill_the_log(
+    port: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    for sent in (b"\x16\x03\x01\x02\x00\r\n\r\n", b"no such thing\r\n\r\n"):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(sent)
+        assert (await reader.readline()).startswith(b"HTTP/1.1 400")
+        writer.close()
+    assert caplog.records == []
+
+
 async def test_many_large_bodies_make_room_for_small_ones() -> None:
     """Nobody has proved yet who they are; whose body is the largest comes again."""
     begun = HEAD + b"Content-Length: 8000000\r\n\r\n" + bytes(300_000)
