@@ -21,7 +21,7 @@ MOST_BODIES = 256 * 1024 * 1024
 """Bytes of all bodies that were not answered yet, of a process."""
 REQUEST_SECONDS = 60.0
 """In which a request arrives whole, more of an answer is read; after which one connects for nothing."""
-# What is no HTTP is answered with 400; with a line for each, strangers would fill the log. Our own errors stay.
+# What is no HTTP is answered with 400; with a line for each, strangers would fill the log. Our errors stay.
 _LOG = logging.getLogger("uvicorn.error.requests")
 _LOG.setLevel(logging.ERROR)
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
