@@ -139,7 +139,7 @@ def _ours(task: Task, plan: Plan, out: Path) -> Result:
         """Logits, and how surely the texts belong to any category."""
         vectors, told = encoder.encode_until([clean(example.text) for example in examples], head.enough)
         logits = head.logits(vectors, told)
-        return logits, head.belonging(logits, told)
+        return logits, head.belonging(vectors, told)
 
     logits, inside = read(task.test)
     outside = read(task.outside)[1] if task.outside else None

@@ -99,8 +99,8 @@ class Month:
             self._said(ticket, said)
 
     def _decided(self, rows: npt.NDArray[np.int64]) -> list[Decision]:
-        logits = self.head.logits(self.stream.vectors[rows])
-        shares, outside = self.head.probabilities(logits), self.head.outside(logits)
+        vectors = self.stream.vectors[rows]
+        shares, outside = self.head.probabilities(self.head.logits(vectors)), self.head.outside(vectors)
         found = []
         for row, scores, stranger in zip(rows, shares.tolist(), outside.tolist(), strict=True):
             by_name = dict(zip(self.head.categories, scores, strict=True))

@@ -26,6 +26,8 @@ FOLDS = 5
 STEPS = 600
 L2 = 1e-3
 _FAR = np.float32(1000)
+NEVER = 1e9
+"""An energy that no text has."""
 SCALE = 12.0
 """Views have length 1; scaled up, the regression needs no huge weights."""
 
@@ -34,7 +36,7 @@ SCALE = 12.0
 class Early:
     """What the early view tells alone: the head's weights for it, with this `bias` [labels] and temperature.
 
-    Texts with that energy or a higher one are told.
+    Texts with the energy `enough_at` or a higher one are told.
     """
 
     bias: Matrix
@@ -48,8 +50,8 @@ class Head:
 
     `owner` says for each label the place of its category in `categories`. A text whose energy is below
     `scope_at` belongs to none; None: the head does not judge that. With `several`, a text may belong to more
-    than one category, and each is judged by itself; labels are categories then. `early` None: no text is told
-    by its early view alone.
+    than one category, and each is judged by itself; labels are categories then. `early` None: the views have
+    no regressions of their own.
     """
 
     labels: tuple[str, ...]
@@ -91,19 +93,29 @@ class Head:
         fine = softmax((logits / self.temperature).astype(np.float32))
         return rolled_up(fine, np.array(self.owner), len(self.categories))
 
-    def outside(self, logits: Matrix, told: Flags | None = None) -> Flags:
+    def outside(self, embeddings: Matrix, told: Flags | None = None) -> Flags:
         """Which texts are unlike anything that the head was trained on."""
         limit = -np.inf if self.scope_at is None else self.scope_at
-        below: Flags = self.belonging(logits, told) < limit
+        below: Flags = self.belonging(embeddings, told) < limit
         return below
 
-    def belonging(self, logits: Matrix, told: Flags | None = None) -> Matrix:
-        """The energy; far above it what is told by its early view, and so is surely inside."""
-        found: Matrix = self.energy(logits) + (0 if told is None else _FAR * told.astype(np.float32))
+    def belonging(self, embeddings: Matrix, told: Flags | None = None) -> Matrix:
+        """High for texts like those trained on; shape [texts].
+
+        It is the energy of what the late view says, where each view has a regression of its own: that tells
+        better what is outside. What is told by its early view is surely inside, and far above all others.
+        """
+        if self.early is None:
+            return self.energy(self.logits(embeddings))
+        half = embeddings.shape[1] // 2
+        meant = embeddings[:, half:] * SCALE @ self.weights[half:] + (self.bias - self.early.bias)
+        found = self.energy(meant.astype(np.float32))
+        if told is not None:
+            found[told] = _FAR + self.energy(self.early_logits(embeddings[told, :half]))
         return found
 
     def energy(self, logits: Matrix) -> Matrix:
-        """High for texts like those trained on; shape [texts]."""
+        """Shape [texts]."""
         return calibration.joint_energy(logits) if self.several else calibration.energy(logits)
 
 

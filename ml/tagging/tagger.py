@@ -127,10 +127,10 @@ class Tagger:
 
     def _tag(self, texts: Sequence[str]) -> Iterator[Tagging]:
         cleaned = [clean(text) for text in texts]
-        vectors, told = self._encoder.encode_until(cleaned, self._head.enough if self._head.early else None)
+        vectors, told = self._encoder.encode_until(cleaned, self._head.enough)
         logits = self._head.logits(vectors, told)
         shares = self._head.probabilities(logits).tolist()
-        outside = self._head.outside(logits, told).tolist()
+        outside = self._head.outside(vectors, told).tolist()
         spoken = self._detector.spoken(cleaned)
         for text, language, row, stranger in zip(cleaned, spoken, shares, outside, strict=True):
             scores = dict(zip(self._head.categories, row, strict=True))

@@ -238,7 +238,7 @@ def test_a_full_fine_tune_becomes_an_int8_model_of_its_own(models: Path, tmp_pat
     seen: list[float] = []
     given = run.parts(data.few(data.read(TRAIN), 10, 0), [], plan)
     manifest = run.train(given, plan, tmp_path / "m", models, lambda _what, share: seen.append(share))
-    assert {artifact.ENCODER, artifact.TOKENIZER, artifact.HEAD} <= set(manifest.files)
+    assert {artifact.ENCODER, artifact.LATE, artifact.TOKENIZER, artifact.HEAD} <= set(manifest.files)
     assert seen == sorted(seen)
     rows = [(text, label) for text, label in examples("heldout") if label != "out-of-scope"]
     tagger = Tagger.open(tmp_path / "m", models)

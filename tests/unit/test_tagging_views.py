@@ -78,7 +78,6 @@ def test_texts_outside_are_seldom_told_early() -> None:
 def test_a_few_validation_texts_show_nothing() -> None:
     inside, labels = _texts(100, 2)
     made, _ = views.joined(*_regressions(), inside, NONE, labels, NAMES)
-    assert made.early is None
     assert not made.enough(views.seen(inside)).any()
 
 
@@ -87,8 +86,8 @@ def test_who_is_told_early_belongs_whatever_the_limit() -> None:
     made, _ = views.joined(*_regressions(), inside, NONE, labels, NAMES)
     told = made.enough(views.seen(inside))
     strict = dataclasses.replace(made, scope_at=100.0)
-    np.testing.assert_array_equal(strict.outside(strict.logits(inside, told), told), ~told)
-    assert strict.outside(strict.logits(inside)).all()
+    np.testing.assert_array_equal(strict.outside(inside, told), ~told)
+    assert strict.outside(inside).all()
 
 
 def _sealed(folder: Path, made: head.Head) -> Manifest:

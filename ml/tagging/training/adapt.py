@@ -25,7 +25,7 @@ from ml.tagging import artifact, calibration, metrics
 from ml.tagging.artifact import Facts, Manifest
 from ml.tagging.calibration import rolled_up, softmax
 from ml.tagging.errors import DataError
-from ml.tagging.head import SCALE, Head
+from ml.tagging.head import NEVER, SCALE, Head
 from ml.tagging.registry import Comparison
 from ml.tagging.tagger import serving
 from ml.tagging.training import card
@@ -133,7 +133,8 @@ def adapted(head: Head, reviewed: Reviewed, precision: float, seed: int = 0) -> 
     bands = calibration.bands(shares, reviewed.wanted, head.categories, precision)
     weights, bias = _fit(head, reviewed, strength)
     # What the early view tells alone has not learned from the reviews.
-    return replace(head, weights=weights, bias=bias, temperature=temperature, bands=bands, early=None)
+    early = replace(head.early, enough_at=NEVER) if head.early else None
+    return replace(head, weights=weights, bias=bias, temperature=temperature, bands=bands, early=early)
 
 
 def _left_out(head: Head, reviewed: Reviewed, folds: Labels, strength: float) -> Matrix:

@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 from ml.tagging import head
 from ml.tagging.calibration import softmax
 from ml.tagging.clean import clean, has_words
-from ml.tagging.encoder import Encoder
+from ml.tagging.encoder import Encoder, meaning
 from ml.tagging.head import Head, Learn
 from ml.tagging.training.data import Names, Parts
 
@@ -72,14 +72,22 @@ def learner(encoder: Encoder, labels: Sequence[str], unlabelled: Sequence[str]) 
     """Each label's name is one more example of it; a code without words is none."""
     named = [number for number, label in enumerate(labels) if has_words(label)]
     hints = encoder.encode([_words(labels[number]) for number in named])
-    others = encoder.encode([clean(text) for text in unlabelled])
+    others = meant(encoder.encode([clean(text) for text in unlabelled]))
 
     def learn(vectors: Matrix, numbers: Labels) -> tuple[Matrix, Matrix]:
         known = np.vstack([vectors, hints]).astype(np.float32)
+        known = meant(known) if len(others) else known
         wanted = np.eye(len(labels), dtype=np.float32)[np.concatenate([numbers, np.array(named, np.int64)])]
         return fit(known, wanted, others)
 
     return learn
+
+
+def meant(vectors: Matrix) -> Matrix:
+    """Without the early view: who means the same passes on better beliefs than who uses the same words."""
+    found = np.zeros_like(vectors)
+    meaning(found)[:] = meaning(vectors)
+    return found
 
 
 def fit(known: Matrix, wanted: Matrix, others: Matrix) -> tuple[Matrix, Matrix]:

@@ -255,10 +255,10 @@ def _judged(learned: _Learned, given: Parts, names: Names, plan: Plan) -> _Judge
     made = dataclasses.replace(
         made,
         bands=calibration.bands(shares, owner[wanted], names.categories, plan.precision),
-        scope_at=calibration.scope(made.energy(made.logits(inside)), made.energy(made.logits(outside))),
+        scope_at=calibration.scope(made.belonging(inside), made.belonging(outside)),
     )
     table = metrics.confusion(shares.argmax(axis=1), owner[wanted], len(names.categories))
-    belonging = made.belonging(made.logits(inside), told), made.belonging(made.logits(outside), strange)
+    belonging = made.belonging(inside, told), made.belonging(outside, strange)
     return _Judged(made, measured(shares, owner[wanted], *belonging), table, ratio)
 
 

@@ -13,17 +13,16 @@ import numpy.typing as npt
 
 from ml.tagging import calibration, head
 from ml.tagging.encoder import VIEWS
-from ml.tagging.head import Early, Head
+from ml.tagging.head import NEVER, Early, Head
 from ml.tagging.training.data import Names
 
 Matrix = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]
 Regression = tuple[Matrix, Matrix]
 """Weights [dimensions, labels] and bias [labels]."""
-NEVER = float("inf")
 DIFFER = 0.005
 """Share of the texts told by the early view that both views together may tell otherwise."""
-STRANGE = 0.02
+STRANGE = 0.01
 """Share of the known texts outside all categories that the early view may take for ones inside."""
 TOLD = 0.5
 """The largest share of texts that the early view tells where no text outside is known."""
@@ -61,8 +60,7 @@ def joined(
         bands={},
         early=alone,
     )
-    enough_at = _enough_at(made, inside, outside)
-    told = dataclasses.replace(alone, enough_at=enough_at) if enough_at < NEVER else None
+    told = dataclasses.replace(alone, enough_at=_enough_at(made, inside, outside))
     return dataclasses.replace(made, early=told), ratio
 
 
