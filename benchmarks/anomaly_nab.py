@@ -212,7 +212,7 @@ def _section(
             (
                 "Peers without a re-alert rule get a pause of 144 rows, without which they score far lower. The libraries "
                 "run in virtual environments of their own, as many at once as there are processors, with the settings of "
-                "their documentation. Isolation Forest, "
+                "their documentation; one that takes more than an hour is left out. Isolation Forest, "
                 "half-space trees, LODA and ECOD get the same four features; the left discord is that of two hours. ECOD "
                 "is fitted to the last 200 rows, every 50. A file's first rows, which are not counted, give LODA its "
                 "scale, PersistAD its fit, and merlion's and KNN-CAD what they know at first; ZMS is fitted anew every 288 rows, "
