@@ -46,9 +46,13 @@ def loading(cache: Path) -> Future[Model]:
 
 def load(cache: Path) -> Model:
     # Imported here, in a thread of its own: the server's imports go on meanwhile.
+    from threadpoolctl import threadpool_limits  # noqa: PLC0415
+
     from ml.tagging import Tagger  # noqa: PLC0415
     from ml.tagging.tagger import serving  # noqa: PLC0415
 
+    # Each core computes a batch of its own; threads that share one batch's head would take the others' cores.
+    threadpool_limits(limits=1, user_api="blas")
     cache.mkdir(parents=True, exist_ok=True)
     folder = serving(cache)
     tagger = Tagger.load(cache)  # one core a batch; the engine computes several batches at a time
