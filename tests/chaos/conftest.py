@@ -43,10 +43,12 @@ def chaos(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Chaos]:
     if KILLS:
         made.worker_kills, made.thorough = 40, True
     yield made
-    for helper in made.helpers:
-        helper.terminate()
-        helper.wait(20)
-    if made.product.process.poll() is None:  # a test may have started another one in its place
-        made.product.stop()
-    if postgres:
-        postgres.remove()
+    try:
+        for helper in made.helpers:
+            helper.terminate()
+            helper.wait(20)
+        if made.product.process.poll() is None:  # a test may have started another one in its place
+            made.product.stop()
+    finally:
+        if postgres:
+            postgres.remove()
