@@ -22,7 +22,7 @@ Regression = tuple[Matrix, Matrix]
 """Weights [dimensions, labels] and bias [labels]."""
 DIFFER = 0.005
 """Share of the texts told by the early view that both views together may tell otherwise."""
-STRANGE = 0.02
+STRANGE = 0.01
 """Share of the known texts outside all categories that the early view may take for ones inside."""
 TOLD = 0.5
 """The largest share of texts that the early view tells where no text outside is known."""
