@@ -17,7 +17,7 @@ from plugins.autotag.policy import BY_A_PERSON
 
 pytestmark = pytest.mark.unit
 REFUND = "I was charged twice, please refund my money"
-DOUBTFUL = "The invoice app crashes when I log in"
+DOUBTFUL = "The invoice page crashes when I log in"
 NOISE = "asdf qwer zxcv"
 
 
