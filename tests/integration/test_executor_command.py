@@ -14,6 +14,7 @@ from bot.core.errors import Permanent, Refused
 from bot.core.settings import AllowedCommand, CommandExecutor
 from integrations.mitigations.command import CommandParameters, Commands
 from integrations.mitigations.output import Masker
+from tests.conftest import wait_until
 
 pytestmark = pytest.mark.integration
 PYTHON = sys.executable
@@ -30,6 +31,14 @@ def asking(**arguments: str) -> CommandParameters:
 
 def script(code: str, *argv: str, **more: object) -> Commands:
     return commands(PYTHON, "-S", "-c", code, *argv, **more)
+
+
+def _ended(pid: int) -> bool:
+    """A killed process is there until the kernel has taken it down, and as a zombie until somebody asks."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def test_arguments_stay_arguments_whatever_they_hold() -> None:
@@ -83,7 +92,7 @@ def test_when_time_is_up_the_whole_group_is_killed(tmp_path: Path) -> None:
     assert outcome.progress == "unknown"
     assert outcome.output == "begun"
     pid = int((tmp_path / "pid").read_text())
-    assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    wait_until(lambda: _ended(pid), 5, "the end of what it started")
 
 
 def test_what_it_left_running_is_ended_with_it(tmp_path: Path) -> None:
@@ -93,7 +102,7 @@ def test_what_it_left_running_is_ended_with_it(tmp_path: Path) -> None:
     )
     assert script(code).run(asking(), key="k", timeout=10).progress == "done"
     pid = int((tmp_path / "pid").read_text())
-    assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    wait_until(lambda: _ended(pid), 5, "the end of what it started")
 
 
 def test_memory_and_processor_time_are_limited() -> None:
