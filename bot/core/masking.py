@@ -6,8 +6,6 @@ import re
 from urllib.parse import unquote
 
 from pydantic import SecretStr
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
 
 MASK = "***"
 _NAME = re.compile(r"secret|token|password|passphrase|key|credential|private", re.IGNORECASE)
@@ -37,6 +35,10 @@ def without_passwords(text: str) -> str:
     """A text as it is; an address with its passwords masked."""
     if "://" not in text:
         return text
+    # Logging needs this module in processes that have no database, and SQLAlchemy takes 11 MiB.
+    from sqlalchemy.engine import make_url  # noqa: PLC0415
+    from sqlalchemy.exc import ArgumentError  # noqa: PLC0415
+
     try:
         shown = make_url(text).render_as_string(hide_password=True)
     except (ArgumentError, ValueError):

@@ -146,3 +146,9 @@ def test_a_thousand_texts_are_answered_in_their_order(url: str) -> None:
     words = ["Where is my refund?", "The app crashes when I open it"]
     found = ask(url, *words * 500)
     assert [one["category"] for one in found] == ["payment-refund", "technical-issue"] * 500
+
+
+def test_the_models_process_brings_nothing_of_the_database() -> None:
+    code = "import sys, plugins.autotag.serving.__main__; print('sqlalchemy' in sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert ran.stdout.strip() == "False"

@@ -196,8 +196,14 @@ def _learned(
     earlier: Tuned | None = None,
 ) -> _Learned:
     """`earlier`: a fine-tune with which this one is averaged."""
+    tuned: Tuned | None
+    late: Regression | None
     if plan.mode == "full":
-        encoder, late, tuned = _tuned(given, names, plan, made, cache, progress, earlier)
+        tuned = _tuned(given, names, plan.recipe, cache, progress, earlier)
+        export.write(tuned.encoder, made)
+        encoder = Encoder(made / artifact.ENCODER, made / artifact.LATE, made / artifact.TOKENIZER)
+        scale = np.float32(plan.recipe.scale / head.SCALE)  # the head applies its own
+        late = (tuned.weights * scale).astype(np.float32), tuned.bias
     else:
         encoder, late, tuned = Encoder.load(cache), None, None
         progress("encoding", 0.1)
@@ -221,24 +227,12 @@ def _learned(
 
 
 def _tuned(
-    given: Parts,
-    names: Names,
-    plan: Plan,
-    made: Path,
-    cache: Path,
-    progress: Progress,
-    earlier: Tuned | None,
-) -> tuple[Encoder, Regression, Tuned]:
+    given: Parts, names: Names, recipe: Recipe, cache: Path, progress: Progress, earlier: Tuned | None
+) -> Tuned:
     from ml.tagging.training import tuned  # noqa: PLC0415  # torch
 
-    found = tuned.cached(given, names, plan.recipe, cache, lambda what, share: progress(what, 0.9 * share))
-    if earlier is not None:
-        found = tuned.mean(earlier, found)
-    export.write(found.encoder, made)
-    scale = np.float32(plan.recipe.scale / head.SCALE)  # the head applies its own
-    encoder = Encoder(made / artifact.ENCODER, made / artifact.LATE, made / artifact.TOKENIZER)
-    weights: Matrix = (found.weights * scale).astype(np.float32)
-    return encoder, (weights, found.bias), found
+    found = tuned.cached(given, names, recipe, cache, lambda what, share: progress(what, 0.9 * share))
+    return found if earlier is None else tuned.mean(earlier, found)
 
 
 def _judged(learned: _Learned, given: Parts, names: Names, plan: Plan) -> _Judged:
