@@ -8,15 +8,16 @@ import sqlite3
 import subprocess
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import httpx2
 
-from integrations.sandbox.incident.monitoring import Site
+from integrations.sandbox.incident.monitoring import Site, running
 from tests.conftest import wait_until
 from tests.e2e.product import Product, as_text, blocks_of
 
@@ -103,6 +104,24 @@ class Chain:
         self.product = product
         self.site = site
         self.way = way
+
+    @classmethod
+    @contextmanager
+    def started(cls, base: Path, settings: Mapping[str, str], *, gossiping: bool = False) -> Iterator[Chain]:
+        """All of it in folders of `base`; Alertmanagers that do not gossip have the ways that fail."""
+        product, folder = Product(base / "data"), base / "site"
+        folder.mkdir()
+        webhook = f"{product.url}/webhooks/alertmanager"
+        way = Way(webhook)
+        site = Site(folder, webhook, alertmanagers=2, gossiping=gossiping)
+        with running(site, None if gossiping else lambda: configure(site, way)):
+            product.env = site.environment() | settings
+            product.start()
+            try:
+                yield cls(product, site, way)
+            finally:
+                product.stop()
+                way.close()
 
     # -- what Alertmanager is told -----------------------------------------------------------------
 

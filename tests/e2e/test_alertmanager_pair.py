@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from integrations.sandbox.incident.monitoring import Site, missing, running
+from integrations.sandbox.incident.monitoring import missing
 from tests.conftest import wait_until
-from tests.e2e.chain import ALERTS, Chain, Way
-from tests.e2e.product import Product, as_text
+from tests.e2e.chain import ALERTS, Chain
+from tests.e2e.product import as_text
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 GROUPS = 500
@@ -23,20 +23,8 @@ PEER_SECONDS = 6
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
     if absent := missing():
         pytest.skip(f"Not installed: {', '.join(absent)}; `apt-get install` them to run this test.")
-    base = tmp_path_factory.mktemp("pair")
-    product = Product(base / "data")
-    folder = base / "site"
-    folder.mkdir()
-    webhook = f"{product.url}/webhooks/alertmanager"
-    way = Way(webhook)
-    with running(Site(folder, webhook, alertmanagers=2, gossiping=True)) as site:
-        product.env = site.environment()
-        product.start()
-        try:
-            yield Chain(product, site, way)
-        finally:
-            product.stop()
-            way.close()
+    with Chain.started(tmp_path_factory.mktemp("pair"), {}, gossiping=True) as started:
+        yield started
 
 
 def test_a_pair_sends_once_outlives_one_of_it_and_loses_none_of_five_hundred_groups(pair: Chain) -> None:

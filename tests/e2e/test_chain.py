@@ -10,10 +10,10 @@ import pytest
 
 from bot.core.settings import PrometheusSettings
 from integrations.prometheus.client import PrometheusClient
-from integrations.sandbox.incident.monitoring import PROGRAMS, Site, missing, running
+from integrations.sandbox.incident.monitoring import PROGRAMS, missing
 from tests.conftest import wait_until
-from tests.e2e.chain import ALERTS, FAILURES, HEARTBEAT_SECONDS, Chain, Message, Way, configure
-from tests.e2e.product import ALICE, BOB, CAROL, Product, as_text
+from tests.e2e.chain import ALERTS, FAILURES, HEARTBEAT_SECONDS, Chain, Message
+from tests.e2e.product import ALICE, BOB, CAROL, as_text
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 ALL = tuple(PROGRAMS)
@@ -25,25 +25,13 @@ POLL_SECONDS = 25
 def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
     if absent := missing(ALL):
         pytest.skip(f"Not installed: {', '.join(absent)}; `apt-get install` them to run this test.")
-    base = tmp_path_factory.mktemp("chain")
-    product = Product(base / "data")
-    folder = base / "site"
-    folder.mkdir()
-    webhook = f"{product.url}/webhooks/alertmanager"
-    way = Way(webhook)
-    site = Site(folder, webhook, alertmanagers=2)
-    with running(site, lambda: configure(site, way)):
-        product.env = site.environment() | {
-            "SIGNALBOX_PLUGINS__ALERT_RELAY__POLL_CRON": "* * * * * */10",
-            "SIGNALBOX_PLUGINS__ALERT_RELAY__ADOPT_MINUTES": "0.1",
-            "SIGNALBOX_ALERTMANAGER__DUPLICATE_WINDOW": str(HEARTBEAT_SECONDS - 1),
-        }
-        product.start()
-        try:
-            yield Chain(product, site, way)
-        finally:
-            product.stop()
-            way.close()
+    settings = {
+        "SIGNALBOX_PLUGINS__ALERT_RELAY__POLL_CRON": "* * * * * */10",
+        "SIGNALBOX_PLUGINS__ALERT_RELAY__ADOPT_MINUTES": "0.1",
+        "SIGNALBOX_ALERTMANAGER__DUPLICATE_WINDOW": str(HEARTBEAT_SECONDS - 1),
+    }
+    with Chain.started(tmp_path_factory.mktemp("chain"), settings) as started:
+        yield started
 
 
 def test_a_fault_is_told_healed_by_two_people_and_seen_to_be_over(chain: Chain) -> None:
